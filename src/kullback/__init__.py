@@ -1,0 +1,85 @@
+"""How far apart are two distributions? Divergences as nouns, what one does with them as verbs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kullback.answer import Answer
+from kullback.divergences import (
+    FDivergence,
+    alpha,
+    catalogue,
+    gan,
+    jeffreys,
+    js,
+    kl,
+    le_cam,
+    neyman_chi2,
+    pearson_chi2,
+    reverse_kl,
+    skew_js,
+    squared_hellinger,
+    total_variation,
+)
+from kullback.errors import (
+    ConvergenceError,
+    CoverageWarning,
+    DTypeError,
+    InvalidInputError,
+    KullbackError,
+    MissingDependencyError,
+    ShapeError,
+    SmallSampleWarning,
+    TieWarning,
+    UnsupportedPairError,
+    UntrustedFileError,
+)
+
+if TYPE_CHECKING:
+    from kullback.tables import Profile, Report, compare
+
+__version__ = "0.1.0"
+
+# verbs whose rooms bring a dataframe library or a deep-learning one are loaded on first use
+_LAZY = {"compare": "kullback.tables", "Profile": "kullback.tables", "Report": "kullback.tables"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'kullback' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_LAZY[name]), name)
+
+
+__all__ = [
+    "Answer",
+    "ConvergenceError",
+    "CoverageWarning",
+    "DTypeError",
+    "FDivergence",
+    "InvalidInputError",
+    "KullbackError",
+    "MissingDependencyError",
+    "Profile",
+    "Report",
+    "ShapeError",
+    "SmallSampleWarning",
+    "TieWarning",
+    "UnsupportedPairError",
+    "UntrustedFileError",
+    "alpha",
+    "catalogue",
+    "compare",
+    "gan",
+    "jeffreys",
+    "js",
+    "kl",
+    "le_cam",
+    "neyman_chi2",
+    "pearson_chi2",
+    "reverse_kl",
+    "skew_js",
+    "squared_hellinger",
+    "total_variation",
+]

@@ -1,0 +1,143 @@
+"""JAX under the names that the formulas use; jit, grad and vmap pass through."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.numpy import (  # noqa: F401  (re-exported: this module is a namespace)
+    abs,
+    broadcast_to,
+    exp,
+    expm1,
+    isfinite,
+    isinf,
+    isnan,
+    log,
+    log1p,
+    maximum,
+    minimum,
+    moveaxis,
+    sign,
+    sqrt,
+    stack,
+    concat,
+    tanh,
+    expand_dims,
+    round,
+    where,
+    zeros_like,
+)
+
+NAME = "jax"
+
+
+def asarray(x: Any, like: Any = None) -> jax.Array:
+    if isinstance(x, jax.Array) or like is None:
+        return jnp.asarray(x)
+    return jnp.asarray(x, dtype=like.dtype)
+
+
+def kind(x: jax.Array) -> str:
+    """`float`, `integer`, `bool` or `other`."""
+    for name, family in (("bool", jnp.bool_), ("float", jnp.floating), ("integer", jnp.integer)):
+        if jnp.issubdtype(x.dtype, family):
+            return name
+    return "other"
+
+
+def dtype_name(x: jax.Array) -> str:
+    return str(x.dtype)
+
+
+def precision(x: jax.Array) -> int:
+    """Bits of one element."""
+    return 8 * x.dtype.itemsize
+
+
+def to_float(x: jax.Array, bits: int) -> jax.Array:
+    """The same values in float32, or in float64 where JAX has it switched on."""
+    return x.astype(jnp.float64 if bits == 64 and jax.config.jax_enable_x64 else jnp.float32)
+
+
+def sum(x: jax.Array, axis: int = -1, keepdims: bool = False) -> jax.Array:  # noqa: A001
+    return jnp.sum(x, axis=axis, keepdims=keepdims)
+
+
+def max(x: jax.Array, axis: int = -1, keepdims: bool = False) -> jax.Array:  # noqa: A001
+    return jnp.max(x, axis=axis, keepdims=keepdims)
+
+
+def any(x: jax.Array) -> jax.Array:  # noqa: A001
+    return jnp.any(x)
+
+
+def polynomial(coefficients: Sequence[float], x: jax.Array) -> jax.Array:
+    """c[0] + c[1] x + c[2] x² + ..., by Horner's rule."""
+    total = jnp.full_like(x, coefficients[-1])
+    for c in reversed(coefficients[:-1]):
+        total = total * x + c
+    return total
+
+
+def power_of_two(x: jax.Array) -> jax.Array:
+    """The power of two at or just above each element, exactly."""
+    return jnp.ldexp(jnp.ones_like(x), jnp.frexp(x)[1])
+
+
+def softmax(x: jax.Array) -> jax.Array:
+    return jax.nn.softmax(x, axis=-1)
+
+
+def logsumexp(x: jax.Array) -> jax.Array:
+    return jax.nn.logsumexp(x, axis=-1, keepdims=True)
+
+
+def detach(x: jax.Array) -> jax.Array:
+    return jax.lax.stop_gradient(x)
+
+
+def concrete(x: jax.Array) -> bool:
+    """Whether the values can be looked at now (not inside a trace)."""
+    return not isinstance(x, jax.core.Tracer)
+
+
+def at_hand(x: jax.Array) -> bool:
+    """Whether looking at a value costs nothing: never worth a wait here, the compiler fuses either form."""
+    return False
+
+
+def to_numpy(x: jax.Array) -> Any:
+    return jax.device_get(x)
+
+
+def quiet() -> AbstractContextManager[Any]:
+    """JAX raises no floating-point warnings."""
+    return nullcontext()
+
+
+def by_rows(function: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
+    """`function(*arrays)`, which reduces the last axis by a sum."""
+    return function(*arrays)
+
+
+def with_gradient(plain: Callable[..., jax.Array], closed: Callable[..., Any], a: Any, b: Any) -> jax.Array:
+    """`plain(a, b)`, whose derivatives of any order follow from the gradients that `closed(a, b, True, True)` returns."""
+    a, b = jnp.broadcast_arrays(a, b)
+    number = jax.custom_jvp(plain)
+
+    def rule(primals: Any, tangents: Any) -> Any:
+        value, *gradients = closed(*primals, True, True)
+        return value, builtins.sum(jnp.sum(g * t, axis=-1) for g, t in zip(gradients, tangents, strict=True))
+
+    number.defjvp(rule)
+    return number(a, b)
+
+
+def derivative(f: Callable[[Any], Any], t: jax.Array) -> jax.Array:
+    """f'(t) elementwise, by forward-mode differentiation; itself differentiable."""
+    return jax.jvp(f, (t,), (jnp.ones_like(t),))[1]

@@ -1,0 +1,163 @@
+"""NumPy under the names that the formulas use."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+from numpy import (  # noqa: F401  (re-exported: this module is a namespace)
+    abs,
+    broadcast_to,
+    exp,
+    expm1,
+    isfinite,
+    isinf,
+    isnan,
+    log,
+    log1p,
+    maximum,
+    minimum,
+    moveaxis,
+    sign,
+    sqrt,
+    stack,
+    concat,
+    tanh,
+    expand_dims,
+    round,
+    where,
+    zeros_like,
+)
+
+NAME = "numpy"
+BLOCK = 1 << 14  # elements of one temporary: 128 kB of float64, so that a dozen stay in the second-level cache
+
+
+def asarray(x: Any, like: Any = None) -> np.ndarray:
+    array = np.asarray(x)
+    if array.dtype.kind in "iub" and not hasattr(x, "dtype") and like is not None:
+        return array.astype(np.result_type(like))
+    return array
+
+
+def kind(x: np.ndarray) -> str:
+    """`float`, `integer`, `bool` or `other`."""
+    return {"f": "float", "i": "integer", "u": "integer", "b": "bool"}.get(x.dtype.kind, "other")
+
+
+def dtype_name(x: np.ndarray) -> str:
+    return str(x.dtype)
+
+
+def precision(x: np.ndarray) -> int:
+    """Bits of one element."""
+    return 8 * x.dtype.itemsize
+
+
+def to_float(x: np.ndarray, bits: int) -> np.ndarray:
+    """The same values in float32 or float64."""
+    return x.astype(np.float64 if bits == 64 else np.float32, copy=False)
+
+
+def sum(x: np.ndarray, axis: int = -1, keepdims: bool = False) -> np.ndarray:  # noqa: A001
+    # float64 partial sums cost nothing here and keep 1e8 float32 terms to their own precision
+    return np.sum(x, axis=axis, keepdims=keepdims, dtype=np.float64).astype(x.dtype)
+
+
+def max(x: np.ndarray, axis: int = -1, keepdims: bool = False) -> np.ndarray:  # noqa: A001
+    return np.max(x, axis=axis, keepdims=keepdims)
+
+
+def any(x: np.ndarray) -> np.ndarray:  # noqa: A001
+    return np.any(x)
+
+
+def polynomial(coefficients: Sequence[float], x: np.ndarray) -> np.ndarray:
+    """c[0] + c[1] x + c[2] x² + ..., by Horner's rule in one buffer."""
+    total = np.full_like(x, coefficients[-1])
+    for c in reversed(coefficients[:-1]):
+        total *= x
+        total += c
+    return total
+
+
+def power_of_two(x: np.ndarray) -> np.ndarray:
+    """The power of two at or just above each element, exactly."""
+    return np.ldexp(np.ones_like(x), np.frexp(x)[1])
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    e = np.exp(x - _finite(np.max(x, axis=-1, keepdims=True)))
+    return e / np.sum(e, axis=-1, keepdims=True, dtype=np.float64).astype(x.dtype)
+
+
+def logsumexp(x: np.ndarray) -> np.ndarray:
+    top = _finite(np.max(x, axis=-1, keepdims=True))
+    total = np.sum(np.exp(x - top), axis=-1, keepdims=True, dtype=np.float64).astype(x.dtype)
+    return top + np.log(total)
+
+
+def _finite(x: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(x), x, 0)
+
+
+def detach(x: np.ndarray) -> np.ndarray:
+    return x
+
+
+def concrete(x: np.ndarray) -> bool:
+    """Whether the values can be looked at now (not inside a trace)."""
+    return True
+
+
+at_hand = concrete  # whether looking at a value costs nothing
+
+
+def to_numpy(x: np.ndarray) -> np.ndarray:
+    return x
+
+
+def quiet() -> AbstractContextManager[Any]:
+    """Silences floating-point warnings: branches that `where` does not take may overflow."""
+    return np.errstate(all="ignore")
+
+
+def by_rows(function: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndarray:
+    """`function(*arrays)`, which reduces the last axis by a sum, computed in blocks that stay in cache."""
+    shape = np.broadcast_shapes(*(x.shape for x in arrays))
+    n = shape[-1]
+    if len(shape) == 1 or np.prod(shape) <= BLOCK:
+        flat = [np.broadcast_to(x, shape) for x in arrays]
+        return _row(function, flat, n) if len(shape) == 1 else function(*map(np.ascontiguousarray, flat))
+    rows = [np.broadcast_to(x, shape).reshape(-1, n) for x in arrays]
+    if n > BLOCK:
+        return np.array([_row(function, [x[i] for x in rows], n) for i in range(len(rows[0]))]).reshape(shape[:-1])
+    step = BLOCK // n
+    parts = [function(*(np.ascontiguousarray(x[i : i + step]) for x in rows)) for i in range(0, len(rows[0]), step)]
+    return np.concatenate(parts).reshape(shape[:-1])
+
+
+def _row(function: Callable[..., np.ndarray], arrays: list[np.ndarray], n: int) -> np.ndarray:
+    if n <= BLOCK:
+        return function(*map(np.ascontiguousarray, arrays))
+    parts = [function(*(np.ascontiguousarray(x[i : i + BLOCK]) for x in arrays)) for i in range(0, n, BLOCK)]
+    return np.sum(np.array(parts), dtype=np.float64).astype(parts[0].dtype)
+
+
+def with_gradient(plain: Callable[..., Any], closed: Callable[..., Any], a: Any, b: Any) -> np.ndarray:
+    """NumPy keeps no gradients: the plain number, row block by row block."""
+    shape = np.broadcast_shapes(a.shape, b.shape)
+    rows = [np.broadcast_to(x, shape).reshape(-1, shape[-1]) for x in (a, b)]
+    step = builtins.max(1, BLOCK // shape[-1])
+    parts = [plain(*(np.ascontiguousarray(x[i : i + step]) for x in rows)) for i in range(0, len(rows[0]), step)]
+    return np.concatenate(parts).reshape(shape[:-1])
+
+
+def derivative(f: Callable[[Any], Any], t: np.ndarray) -> np.ndarray:
+    """f'(t) by a complex step: exact to rounding for an analytic f, since nothing is subtracted."""
+    step = 1e-30
+    return np.imag(f(t + 1j * step)) / step
+

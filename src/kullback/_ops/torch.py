@@ -1,0 +1,202 @@
+"""torch under the names that the formulas use; gradients of any order pass through."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import (  # noqa: F401  (re-exported: this module is a namespace)
+    Tensor,
+    abs,
+    exp,
+    expm1,
+    isfinite,
+    isinf,
+    isnan,
+    log,
+    log1p,
+    moveaxis,
+    sign,
+    sqrt,
+    stack,
+    tanh,
+    round,
+    where,
+    zeros_like,
+)
+
+NAME = "torch"
+BLOCK = 1 << 19  # elements of one temporary: 2 MB of float32
+
+
+def asarray(x: Any, like: Tensor | None = None) -> Tensor:
+    if isinstance(x, Tensor) or like is None:
+        return torch.as_tensor(x)
+    return torch.as_tensor(x, dtype=like.dtype, device=like.device)
+
+
+def kind(x: Tensor) -> str:
+    """`float`, `integer`, `bool` or `other`."""
+    if x.dtype is torch.bool:
+        return "bool"
+    if x.dtype.is_floating_point:
+        return "float"
+    return "other" if x.dtype.is_complex else "integer"
+
+
+def dtype_name(x: Tensor) -> str:
+    return str(x.dtype)
+
+
+def precision(x: Tensor) -> int:
+    """Bits of one element."""
+    return 64 if x.dtype is torch.float64 else 32 if x.dtype is torch.float32 else 8 * x.dtype.itemsize
+
+
+def to_float(x: Tensor, bits: int) -> Tensor:
+    """The same values in float32 or float64."""
+    return x.to(torch.float64 if bits == 64 else torch.float32)
+
+
+def broadcast_to(x: Tensor, shape: Sequence[int]) -> Tensor:
+    return torch.broadcast_to(x, tuple(shape))
+
+
+def maximum(x: Tensor, y: Tensor | float) -> Tensor:
+    return torch.maximum(x, y) if isinstance(y, Tensor) else torch.clamp(x, min=y)
+
+
+def minimum(x: Tensor, y: Tensor | float) -> Tensor:
+    return torch.minimum(x, y) if isinstance(y, Tensor) else torch.clamp(x, max=y)
+
+
+def sum(x: Tensor, axis: int = -1, keepdims: bool = False) -> Tensor:  # noqa: A001
+    return torch.sum(x, dim=axis, keepdim=keepdims)
+
+
+def max(x: Tensor, axis: int = -1, keepdims: bool = False) -> Tensor:  # noqa: A001
+    return torch.amax(x, dim=axis, keepdim=keepdims)
+
+
+def any(x: Tensor) -> Tensor:  # noqa: A001
+    return torch.any(x)
+
+
+def polynomial(coefficients: Sequence[float], x: Tensor) -> Tensor:
+    """c[0] + c[1] x + c[2] x² + ..., by Horner's rule; in one buffer where no gradient is kept."""
+    in_place = not torch.is_grad_enabled() and concrete(x)
+    total = torch.full_like(x, coefficients[-1])
+    for c in reversed(coefficients[:-1]):
+        total = total.mul_(x).add_(c) if in_place else total * x + c
+    return total
+
+
+def concat(arrays: Sequence[Tensor], axis: int = -1) -> Tensor:
+    return torch.cat(tuple(arrays), dim=axis)
+
+
+def expand_dims(x: Tensor, axis: int) -> Tensor:
+    return torch.unsqueeze(x, axis)
+
+
+def power_of_two(x: Tensor) -> Tensor:
+    """The power of two at or just above each element, exactly."""
+    return torch.ldexp(torch.ones_like(x), torch.frexp(x).exponent)
+
+
+def softmax(x: Tensor) -> Tensor:
+    return torch.softmax(x, dim=-1)
+
+
+def logsumexp(x: Tensor) -> Tensor:
+    return torch.logsumexp(x, dim=-1, keepdim=True)
+
+
+def detach(x: Tensor) -> Tensor:
+    return x.detach()
+
+
+def concrete(x: Tensor) -> bool:
+    """Whether the values can be looked at now: not while compiling, not inside vmap or another transform."""
+    return not torch.compiler.is_compiling() and not _transformed(x)
+
+
+def _transformed(*tensors: Tensor) -> bool:
+    for x in tensors:
+        if torch._C._functorch.is_functorch_wrapped_tensor(x):
+            return True
+    return False
+
+
+def at_hand(x: Tensor) -> bool:
+    """Whether looking at a value costs nothing: on an accelerator it waits for the device."""
+    return concrete(x) and x.device.type == "cpu"
+
+
+def to_numpy(x: Tensor) -> Any:
+    return x.detach().cpu().numpy()
+
+
+def quiet() -> AbstractContextManager[Any]:
+    """torch raises no floating-point warnings."""
+    return nullcontext()
+
+
+def by_rows(function: Callable[..., Tensor], *arrays: Tensor) -> Tensor:
+    """`function(*arrays)`, which reduces the last axis by a sum."""
+    return function(*arrays)
+
+
+class _ClosedForm(torch.autograd.Function):
+    """A number of two logit arrays whose gradients are made with it, block by block, instead of by the tape.
+
+    The backward pass of a backward pass repeats the closed form in differentiable operations.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, closed: Callable[..., Any], a: Tensor, b: Tensor) -> Tensor:  # type: ignore[override]
+        shape = a.shape
+        need_a, need_b = ctx.needs_input_grad[1:]
+        rows_a, rows_b = a.reshape(-1, shape[-1]), b.reshape(-1, shape[-1])
+        value = a.new_empty(len(rows_a))
+        grad_a = torch.empty_like(rows_a) if need_a else None
+        grad_b = torch.empty_like(rows_b) if need_b else None
+        step = builtins.max(1, BLOCK // shape[-1])
+        for i in range(0, len(rows_a), step):
+            block = slice(i, i + step)
+            value[block], to_a, to_b = closed(rows_a[block], rows_b[block], need_a, need_b)
+            if grad_a is not None:
+                grad_a[block] = to_a
+            if grad_b is not None:
+                grad_b[block] = to_b
+        ctx.closed, ctx.needs = closed, (need_a, need_b)
+        ctx.save_for_backward(a, b)
+        # kept outside save_for_backward: they are results of ours and nobody may differentiate through them
+        ctx.gradients = tuple(None if g is None else g.reshape(shape) for g in (grad_a, grad_b))
+        return value.reshape(shape[:-1])
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> Any:
+        scale = upstream[0].unsqueeze(-1)
+        gradients = ctx.gradients
+        if torch.is_grad_enabled():
+            gradients = ctx.closed(*ctx.saved_tensors, *ctx.needs)[1:]
+        return None, *(None if g is None else scale * g for g in gradients)
+
+
+def with_gradient(plain: Callable[..., Tensor], closed: Callable[..., Any], a: Tensor, b: Tensor) -> Tensor:
+    """`plain(a, b)`, whose gradients `closed(a, b, need_a, need_b)` returns beside the same number."""
+    a, b = torch.broadcast_tensors(a, b)
+    if torch.compiler.is_compiling() or _transformed(a, b):
+        return plain(a, b)
+    return _ClosedForm.apply(closed, a, b)
+
+
+def derivative(f: Callable[[Any], Any], t: Tensor) -> Tensor:
+    """f'(t) elementwise, by forward-mode differentiation; itself differentiable."""
+    return torch.func.jvp(f, (t,), (torch.ones_like(t),))[1]
+
+

@@ -1,0 +1,305 @@
+"""The noun: what an f-divergence is, and everything that follows from its generator."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from kullback._ops import Array, ops
+from kullback.divergences import inversion, logits, simplex
+from kullback.divergences.masses import in_base, masses
+from kullback.errors import InvalidInputError
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A real interval; `closed` says which of its ends belong to it."""
+
+    low: float
+    high: float
+    closed: tuple[bool, bool] = (False, False)
+
+    def __contains__(self, u: float) -> bool:
+        above = u > self.low or (self.closed[0] and u == self.low)
+        return above and (u < self.high or (self.closed[1] and u == self.high))
+
+    def __str__(self) -> str:
+        opening, closing = "[" if self.closed[0] else "(", "]" if self.closed[1] else ")"
+        return f"{opening}{self.low:g}, {self.high:g}{closing}"
+
+
+class FDivergence(ABC):
+    r"""A convex generator f in standard form, f(1) = 0 and f'(1) = 0, and the divergence that it defines.
+
+    $$D_f(p \| q) = \sum_i q_i\, f(p_i / q_i), \qquad 0 \cdot f(0/0) = 0,$$
+
+    with $q\,f(0)$ where $p = 0$ and $p \lim_{t\to\infty} f(t)/t$ where $q = 0$. The members are functions of the
+    log-ratio r = log p − log q, with t = eʳ, elementwise over any shape. A family writes f on one half-line, t ≤ 1,
+    where nothing overflows (`_below`); the other half is its dual's, since f(t) = t f°(1/t).
+
+    Source: [csiszar1967], [liese2006].
+
+    >>> import kullback as kb
+    >>> round(kb.kl([0.5, 0.5], [0.25, 0.75]), 6)
+    0.143841
+    """
+
+    aliases: ClassVar[tuple[str, ...]] = ()
+    symmetric: ClassVar[bool] = False
+    conjugate_closed: ClassVar[bool] = False  # whether f* is finite at the upper end of its domain
+
+    # What a family says -----------------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The name in the catalogue, with its parameter."""
+
+    @property
+    @abstractmethod
+    def formula(self) -> str:
+        """f(t), in LaTeX."""
+
+    @property
+    @abstractmethod
+    def dual(self) -> FDivergence:
+        """f°(t) = t f(1/t), so that D_f(p‖q) = D_f°(q‖p)."""
+
+    @property
+    @abstractmethod
+    def at_zero(self) -> float:
+        """f(0), the price of a unit of q where p has none."""
+
+    @property
+    @abstractmethod
+    def curvature_at_one(self) -> float | None:
+        """f''(1), the scale of the divergence near equality; `None` where f has a kink there."""
+
+    @property
+    def metric_root(self) -> float | None:
+        """The largest known power of the divergence that is a metric, `None` where none is known."""
+        return None
+
+    @abstractmethod
+    def _below(self, u: Array) -> Array:
+        """f(eᵘ) for u ≤ 0, accurate to the last bits near 0."""
+
+    @abstractmethod
+    def _slope(self, r: Array) -> Array:
+        """f'(eʳ)."""
+
+    @abstractmethod
+    def _curvature(self, r: Array) -> Array:
+        """t² f''(t)."""
+
+    def _conjugate(self, u: Array) -> Array:
+        """f*(u) inside its domain; families with a closed form replace the numerical inversion."""
+        return inversion.conjugate(self, u)
+
+    # What follows -----------------------------------------------------------------------------------------------
+
+    @property
+    def at_infinity(self) -> float:
+        """lim f(t)/t = f°(0), the price of a unit of p where q has none."""
+        return self.dual.at_zero
+
+    @property
+    def upper_bound(self) -> float:
+        """The value on disjoint supports, f(0) + f°(0): no divergence is larger; may be infinite."""
+        return self.at_zero + self.at_infinity
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the divergence has a finite upper limit."""
+        return math.isfinite(self.upper_bound)
+
+    @property
+    def conjugate_domain(self) -> Interval:
+        """Where f* is finite: up to the slope of f at infinity."""
+        return Interval(-math.inf, self.at_infinity, (False, self.conjugate_closed))
+
+    def value(self, r: Array) -> Array:
+        r"""The generator at a log-ratio, $f(e^r)$; any shape.
+
+        >>> import kullback as kb
+        >>> float(kb.pearson_chi2.value(0.0))
+        0.0
+        """
+        return _elementwise(self._value, r)
+
+    def _value(self, r: Array) -> Array:
+        xp = ops(r)
+        u = xp.where(r < 0, r, -r)
+        lowest = xp.isinf(r)
+        u = xp.where(lowest, -1.0, u)
+        inside = xp.where(r < 0, self._below(u), xp.exp(-u) * self.dual._below(u))
+        return xp.where(lowest, xp.where(r < 0, self.at_zero, math.inf), inside)
+
+    def slope(self, r: Array) -> Array:
+        r"""The derivative of the generator, $f'(e^r)$: the best critic of the variational bound; any shape.
+
+        >>> import kullback as kb
+        >>> float(kb.kl.slope(2.0))
+        2.0
+        """
+        return _elementwise(self._slope, r)
+
+    def tilt(self, r: Array) -> Array:
+        r"""$f(t) - t f'(t) = -f^*(f'(t))$ at $t = e^r$; the gradient towards the logits of q is q (tilt − E_q tilt).
+
+        >>> import kullback as kb
+        >>> float(kb.reverse_kl.tilt(2.0))
+        -2.0
+        """
+        return _elementwise(lambda x: self.dual._slope(-x), r)
+
+    def curvature(self, r: Array) -> Array:
+        r"""$t^2 f''(t)$ at $t = e^r$; at r = 0 it is f''(1); any shape.
+
+        >>> import kullback as kb
+        >>> float(kb.kl.curvature(0.0))
+        1.0
+        """
+        return _elementwise(self._curvature, r)
+
+    def conjugate(self, u: Array) -> Array:
+        r"""The convex conjugate over the half-line, $f^*(u) = \sup_{t \ge 0}\,(ut - f(t))$; +inf outside its domain.
+
+        >>> import kullback as kb
+        >>> float(kb.kl.conjugate(0.0))
+        0.0
+        """
+        return _elementwise(self._conjugate_extended, u)
+
+    def _conjugate_extended(self, u: Array) -> Array:
+        xp, domain = ops(u), self.conjugate_domain
+        if domain.high == math.inf:
+            return self._conjugate(u)
+        inside = (u <= domain.high) if domain.closed[1] else (u < domain.high)
+        return xp.where(inside, self._conjugate(xp.where(inside, u, domain.high - 1.0)), math.inf)
+
+    def entropy(self, p: Array, *, axis: int = -1, normalize: bool = False, counts: bool = False) -> Array:
+        r"""The f-entropy, $H_f(p) = \sum_i p_i^2 f(1/p_i) + f(0)(1 - \sum_i p_i^2)$: D_f(joint‖product) of X with itself.
+
+        Shannon's entropy in nats from `kl`, the Gini index from `total_variation`; `p` as in `__call__`.
+
+        >>> import kullback as kb
+        >>> round(kb.kl.entropy([0.5, 0.5]), 6)
+        0.693147
+        """
+        vector = masses(p, p, axis=axis, normalize=normalize, counts=counts)
+        xp = vector.xp
+        with xp.quiet():
+            return simplex.plain(xp, xp.by_rows(lambda x: simplex.entropy(self, x), vector.probabilities()[0]))
+
+    def terms(self, p: Array, q: Array, *, axis: int = -1, normalize: bool = False, counts: bool = False) -> Array:
+        r"""Every category's contribution $q_i f(p_i/q_i) \ge 0$, in the shape of the broadcast inputs.
+
+        >>> import kullback as kb
+        >>> kb.total_variation.terms([0.5, 0.5], [0.25, 0.75]).tolist()
+        [0.125, 0.125]
+        """
+        pair = masses(p, q, axis=axis, normalize=normalize, counts=counts)
+        with pair.xp.quiet():
+            return pair.xp.moveaxis(simplex.terms(self, *pair.arrays()), -1, axis)
+
+    def __call__(
+        self,
+        p: Array | Mapping[Any, float],
+        q: Array | Mapping[Any, float],
+        *,
+        axis: int = -1,
+        keepdims: bool = False,
+        normalize: bool = False,
+        counts: bool = False,
+        by_label: bool = False,
+        missing: Literal["zero", "drop"] | None = None,
+        base: float | None = None,
+        validate: bool = True,
+    ) -> Array:
+        r"""The divergence of two probability vectors, $D_f(p \| q)$, in nats.
+
+        `p` and `q` have their categories along `axis`, whose lengths must agree; the other axes broadcast. Masses are
+        used as they are given and must sum to 1; `normalize=True` divides by the sums, in double the precision of the
+        elements; `counts=True` takes whole numbers, of which proportional ones give exactly 0. `by_label=True` takes
+        mappings or Series and aligns them by label. `missing` says what a masked, null or NaN mass is: `"zero"`, or
+        `"drop"` for leaving the category out of both. `base=2` gives bits. `validate=False` skips the look at the
+        values, which on an accelerator waits for the device; shapes and types are always checked.
+
+        Returns an array of the inputs' library without `axis` (a float where nothing is left); +inf where the
+        mathematics says so. Raises `InvalidInputError`, `ShapeError` or `DTypeError`, naming argument, place and remedy.
+
+        >>> import kullback as kb
+        >>> kb.js([1.0, 0.0], [0.0, 1.0], base=2)
+        1.0
+        """
+        pair = masses(
+            p, q, axis=axis, normalize=normalize, counts=counts, by_label=by_label, missing=missing, validate=validate
+        )
+        xp = pair.xp
+        with xp.quiet():
+            total = xp.by_rows(lambda *block: xp.sum(simplex.terms(self, *block)), *pair.arrays())
+        return simplex.finish(xp, in_base(total, base), axis if keepdims else None)
+
+    def of_logits(
+        self,
+        a: Array,
+        b: Array,
+        *,
+        axis: int = -1,
+        keepdims: bool = False,
+        base: float | None = None,
+        validate: bool = False,
+    ) -> Array:
+        r"""The divergence of two softmax distributions, $D_f(\mathrm{softmax}(a) \| \mathrm{softmax}(b))$, in nats.
+
+        `a` and `b` are unnormalised log-probabilities along `axis`; −inf takes a class out. Half precision is computed
+        in float32. Gradients of any order reach both arguments in torch and JAX; where the value is +inf they are those
+        of the finite part. A row that is −inf throughout has no distribution: its value is NaN and no other row's is
+        touched; `validate=True` raises `InvalidInputError` instead, and on NaN or +inf.
+
+        >>> import kullback as kb
+        >>> kb.kl.of_logits([5.0, 5.0], [7.0, 7.0])
+        0.0
+        """
+        xp, a, b = logits.read(a, b, axis=axis, validate=validate)
+        with xp.quiet():
+            return simplex.finish(xp, in_base(logits.divergence(self, a, b), base), axis if keepdims else None)
+
+    def normalised(self) -> FDivergence:
+        """The same divergence scaled to f''(1) = 1, so that one weight means the same under every divergence.
+
+        >>> import kullback as kb
+        >>> kb.pearson_chi2.normalised().curvature_at_one
+        1.0
+        """
+        scale = self.curvature_at_one
+        if scale is None:
+            raise InvalidInputError(f"{self.name} has a kink at 1: there is no f''(1) to scale by; weight it by hand")
+        return self if scale == 1 else (1 / scale) * self
+
+    def __mul__(self, weight: float) -> FDivergence:
+        from kullback.divergences.combination import weighted
+
+        return weighted(((float(weight), self),))
+
+    __rmul__ = __mul__
+
+    def __add__(self, other: FDivergence) -> FDivergence:
+        from kullback.divergences.combination import weighted
+
+        return weighted(((1.0, self), (1.0, other))) if isinstance(other, FDivergence) else NotImplemented
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def _elementwise(member: Callable[[Array], Array], x: Array) -> Array:
+    xp = ops(x)
+    x = xp.asarray(x)
+    x = xp.to_float(x, 32 if xp.kind(x) == "float" and xp.precision(x) < 64 else 64)
+    with xp.quiet():
+        return member(x)

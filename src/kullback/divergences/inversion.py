@@ -1,0 +1,32 @@
+"""The conjugate of a generator without a closed form: the slope inverted by bisection, then one exact Newton step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kullback._ops import Array, ops
+
+if TYPE_CHECKING:
+    from kullback.divergences.generator import FDivergence
+
+_STEPS = 80  # halvings of a range of log-ratios: beyond the last bit of a float64
+_WIDEST = {64: 700.0, 32: 87.0}
+
+
+def conjugate(d: FDivergence, u: Array) -> Array:
+    """f*(u) = u t − f(t) at the t ≥ 0 whose slope is u; −f(0) where every slope is above u."""
+    xp = ops(u)
+    widest = _WIDEST[xp.precision(u)]
+    low, high = xp.zeros_like(u) - widest, xp.zeros_like(u) + widest
+    target = xp.detach(u)
+    for _ in range(_STEPS):
+        middle = 0.5 * (low + high)
+        left = d._slope(middle) < target
+        low, high = xp.where(left, middle, low), xp.where(left, high, middle)
+    r = 0.5 * (low + high)
+    flat = r < 0.999 - widest  # the supremum is taken at t = 0
+    curvature = d._curvature(r)
+    # a differentiable Newton step, t f''(t) dr = du, carries the gradients of u; its size is the bisection's rest
+    safe = xp.where(flat | (curvature <= 0), 1.0, curvature)
+    r = xp.where(flat, 0.0, r + (u - d._slope(r)) * xp.exp(xp.where(flat, 0.0, r)) / safe)
+    return xp.where(flat, -d.at_zero, -d.dual._slope(-r))

@@ -1,0 +1,195 @@
+"""Jensen–Shannon and its skewed form: relative entropies to a mixture of the two."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from kullback._ops import Array, ops
+from kullback._ops.remainders import ENTROPY_RADIUS, entropy_remainder, exp_remainder
+from kullback.divergences.generator import FDivergence
+from kullback.divergences.kullback_leibler import exp_growth
+from kullback.errors import InvalidInputError
+
+
+@dataclass(frozen=True, repr=False)
+class JensenShannon(FDivergence):
+    r"""The Jensen–Shannon divergence, $\tfrac12 D(p \| m) + \tfrac12 D(q \| m)$ with $m = (p + q)/2$, at most log 2.
+
+    $$f(t) = \tfrac12\left[t \log t - (t + 1) \log \tfrac{t + 1}{2}\right] = \tfrac{1 + t}{4}\, h\!\left(\tfrac{t-1}{t+1}\right),
+    \qquad f^*(u) = -\tfrac12 \log(2 - e^{2u}),\ u < \tfrac12 \log 2,$$
+
+    with h(s) = (1+s) log(1+s) + (1−s) log(1−s). In nats; its square root is a metric. Source: [lin1991].
+
+    >>> import kullback as kb
+    >>> kb.js([1.0, 0.0], [0.0, 1.0], base=2)
+    1.0
+    """
+
+    aliases = ("jensen_shannon", "jsd")
+    symmetric = True
+    name = "js"
+    formula = r"\tfrac12\left[t \log t - (t + 1) \log \tfrac{t + 1}{2}\right]"
+    at_zero = 0.5 * math.log(2.0)
+    at_infinity = 0.5 * math.log(2.0)
+    curvature_at_one = 0.25
+    metric_root = 0.5
+
+    @property
+    def dual(self) -> FDivergence:
+        return self
+
+    def _below(self, u: Array) -> Array:
+        xp = ops(u)
+        s = xp.tanh(0.5 * u)
+        t = xp.exp(u)
+        near = xp.abs(s) < ENTROPY_RADIUS
+        close = xp.where(near, s, 0.0)
+        direct = 0.5 * (u * t - (1.0 + t) * xp.log1p(0.5 * xp.expm1(u)))
+        return xp.where(near, 0.25 * (1.0 + t) * close * close * entropy_remainder(close), direct)
+
+    def _slope(self, r: Array) -> Array:
+        return 0.5 * _log_share(r, 0.5)
+
+    def _curvature(self, r: Array) -> Array:
+        return 0.5 / (1.0 + ops(r).exp(-r))
+
+    def _conjugate(self, u: Array) -> Array:
+        xp = ops(u)
+        return -0.5 * xp.log1p(-xp.expm1(2.0 * u))
+
+
+@dataclass(frozen=True, repr=False)
+class SkewJensenShannon(FDivergence):
+    r"""The skewed Jensen–Shannon divergence, $\beta D(p \| m) + (1 - \beta) D(q \| m)$, $m = \beta p + (1 - \beta) q$.
+
+    $$f(t) = \beta t \log t - (\beta t + 1 - \beta) \log(\beta t + 1 - \beta),$$
+    $$f^*(u) = -(1 - \beta) \log \frac{1 - \beta e^{u/\beta}}{1 - \beta},\ u < -\beta \log \beta.$$
+
+    In nats, at most the entropy of a coin of bias β; f''(1) = β(1−β), so `normalised()` is what stays apart from 0 as
+    β → 0 (kl) or 1 (reverse_kl). `skew_js(0.5)` is `js`. Source: [lin1991], [nielsen2020].
+
+    >>> import kullback as kb
+    >>> round(kb.skew_js(0.1)([0.5, 0.5], [0.25, 0.75]), 6)
+    0.014089
+    """
+
+    beta: float
+
+    @property
+    def name(self) -> str:
+        return f"skew_js({self.beta:.12g})"
+
+    @property
+    def formula(self) -> str:
+        return rf"\beta t \log t - (\beta t + 1 - \beta) \log(\beta t + 1 - \beta),\quad \beta = {self.beta:g}"
+
+    @property
+    def dual(self) -> FDivergence:
+        return skew_js(1.0 - self.beta)
+
+    @property
+    def at_zero(self) -> float:
+        return -(1.0 - self.beta) * math.log1p(-self.beta)
+
+    @property
+    def at_infinity(self) -> float:
+        return -self.beta * math.log(self.beta)
+
+    @property
+    def curvature_at_one(self) -> float:
+        return self.beta * (1.0 - self.beta)
+
+    def _below(self, u: Array) -> Array:
+        # two relative entropies against the mixture m, each a remainder of its own log-ratio, so nothing cancels
+        xp, beta = ops(u), self.beta
+        log_m = xp.log1p(beta * xp.expm1(u))
+        to_p = _log_share(u, beta)
+        return xp.exp(log_m) * (beta * exp_growth(to_p) + (1.0 - beta) * _growth_above(-log_m))
+
+    def _slope(self, r: Array) -> Array:
+        return self.beta * _log_share(r, self.beta)
+
+    def _curvature(self, r: Array) -> Array:
+        beta = self.beta
+        return beta * (1.0 - beta) / (beta + (1.0 - beta) * ops(r).exp(-r))
+
+    def _conjugate(self, u: Array) -> Array:
+        xp, beta = ops(u), self.beta
+        return -(1.0 - beta) * xp.log1p(-beta / (1.0 - beta) * xp.expm1(u / beta))
+
+
+def _log_share(r: Array, beta: float) -> Array:
+    """log(t / (βt + 1 − β)), accurate to the last bits near t = 1 and without overflow."""
+    xp = ops(r)
+    upper = r > -1.0
+    above = -xp.log1p((1.0 - beta) * xp.expm1(-xp.where(upper, r, 0.0)))
+    below = r - xp.log1p(beta * xp.expm1(xp.where(upper, 0.0, r)))
+    return xp.where(upper, above, below)
+
+
+def _growth_above(r: Array) -> Array:
+    """t log t − t + 1 at t = eʳ for the r ≥ 0 that a mixture weight bounds."""
+    return ops(r).exp(r) * exp_remainder(-r)
+
+
+def skew_js(beta: float) -> FDivergence:
+    """The skewed Jensen–Shannon divergence with weight `beta` of p in the mixture, 0 < beta < 1.
+
+    $$f(t) = β t log t − (β t + 1 − β) log(β t + 1 − β)$$
+
+    Raises `InvalidInputError` outside (0, 1), where the divergence vanishes. Source: [lin1991].
+
+    >>> skew_js(0.5)
+    js
+    """
+    if isinstance(beta, bool) or not isinstance(beta, (int, float)) or not 0 < beta < 1:
+        raise InvalidInputError(
+            f"skew_js needs 0 < beta < 1, got {beta!r}; the limits of its normalised() are kl (0) and reverse_kl (1)"
+        )
+    return js if beta == 0.5 else SkewJensenShannon(float(beta))
+
+
+@dataclass(frozen=True, repr=False)
+class GAN(FDivergence):
+    r"""The divergence that the original adversarial loss minimises, in standard form: twice `js`, at most 2 log 2.
+
+    $$f(t) = t \log t - (t + 1) \log \tfrac{t + 1}{2}, \qquad f^*(u) = -\log(2 - e^u),\ u < \log 2.$$
+
+    The saturating loss at its best discriminator is this minus 2 log 2. In nats. Source: [goodfellow2014], [nowozin2016].
+
+    >>> import kullback as kb
+    >>> kb.gan([1.0, 0.0], [0.0, 1.0], base=2)
+    2.0
+    """
+
+    aliases = ("adversarial",)
+    symmetric = True
+    name = "gan"
+    formula = r"t \log t - (t + 1) \log \tfrac{t + 1}{2}"
+    at_zero = math.log(2.0)
+    at_infinity = math.log(2.0)
+    curvature_at_one = 0.5
+    metric_root = 0.5
+
+    @property
+    def dual(self) -> FDivergence:
+        return self
+
+    def _below(self, u: Array) -> Array:
+        return 2.0 * js._below(u)
+
+    def _slope(self, r: Array) -> Array:
+        return 2.0 * js._slope(r)
+
+    def _curvature(self, r: Array) -> Array:
+        return 2.0 * js._curvature(r)
+
+    def _conjugate(self, u: Array) -> Array:
+        return 2.0 * js._conjugate(0.5 * u)
+
+
+js = JensenShannon()
+gan = GAN()
+
+EXAMPLES = (skew_js(0.1), skew_js(0.9))
