@@ -1,0 +1,170 @@
+"""What CONTRIBUTING asks of every file, asked by machine. The rules themselves are tested in test_source_rules.py."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from enum import Enum
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import source_rules as rules
+
+import kullback
+
+REPOSITORY = Path(__file__).parents[1]
+SOURCE = REPOSITORY / "src" / "kullback"
+CODE = [REPOSITORY / name for name in ("src", "gallery", "tests", "benchmarks", "examples", "docs")]
+CODE = [folder for folder in CODE if folder.is_dir()]
+
+# Which files may import what; everything else in src/kullback may not.
+ENGINES = {
+    "torch": ("_ops/torch.py", "losses/", "estimators/neural.py"),
+    "jax": ("_ops/jax.py",),
+    "jaxlib": ("_ops/jax.py",),
+    "numba": (),
+    "narwhals": ("tables/",),
+    "polars": ("tables/",),
+    "pandas": ("tables/",),
+    "pyarrow": ("tables/",),
+    "rich": ("tables/",),
+    "typer": ("tables/",),
+    "jinja2": ("tables/",),
+}
+HEAVY = ["torch", "jax", "numba", "polars", "pandas", "pyarrow", "narwhals", "rich", "typer", "jinja2"]
+
+# Functions whose defaulted parameters may be given by position, each with its reason.
+POSITIONAL = frozenset(
+    {
+        "answer.py:Answer.exact",  # reads like the constructor of the dataclass that it stands for
+        "tables/cli.py:main",  # an entry point: called without arguments, or with sys.argv in tests
+    }
+)
+
+
+@pytest.mark.parametrize("folder", CODE, ids=lambda path: path.name)
+def test_files_are_short(folder: Path) -> None:
+    assert rules.long_files(folder) == []
+
+
+@pytest.mark.parametrize("folder", [f for f in CODE if f.name != "tests"], ids=lambda path: path.name)
+def test_functions_are_short(folder: Path) -> None:
+    assert rules.long_functions(folder) == []
+
+
+@pytest.mark.parametrize("folder", CODE, ids=lambda path: path.name)
+def test_names_say_something(folder: Path) -> None:
+    assert rules.forbidden_names(folder) == []
+
+
+@pytest.mark.parametrize("rule", [rules.open_keywords, rules.changing_returns, rules.private_imports])
+def test_signatures(rule: Callable[[Path], list[str]]) -> None:
+    assert rule(SOURCE) == []
+
+
+def test_options_are_keyword_only() -> None:
+    assert rules.positional_options(SOURCE, POSITIONAL) == []
+
+
+def test_every_exemption_is_still_needed() -> None:
+    needed = {line.split(": `")[0] for line in rules.positional_options(SOURCE)}
+    assert needed >= POSITIONAL
+
+
+def test_engines_are_imported_only_at_home() -> None:
+    assert rules.misplaced_imports(SOURCE, ENGINES) == []
+
+
+def test_formulas_are_written_once() -> None:
+    assert rules.second_formulas(SOURCE, ("_ops/", "divergences/")) == []
+
+
+def test_rooms_import_downwards() -> None:
+    command = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    done = subprocess.run(
+        [sys.executable, "-c", command, "--no-logo"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_import_is_light_and_quick() -> None:
+    """Under 0.3 s for `import kullback`, NumPy included and the interpreter's start not.
+
+    The quickest of several fresh interpreters counts: the others measure what else the machine was doing.
+    """
+    program = f"""
+import json, sys, time
+start = time.perf_counter()
+import kullback
+seconds = time.perf_counter() - start
+print(json.dumps([seconds, [name for name in {HEAVY!r} if name in sys.modules]]))
+"""
+    quickest = float("inf")
+    for _ in range(7):
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        seconds, loaded = json.loads(done.stdout)
+        assert loaded == []
+        quickest = min(quickest, seconds)
+        if quickest < 0.3:
+            break
+    assert quickest < 0.3
+
+
+def rooms() -> list[ModuleType]:
+    """The importable rooms that a user names, below the front door."""
+    names = sorted(path.parent.name for path in SOURCE.glob("[!_]*/__init__.py"))
+    return [importlib.import_module(f"kullback.{name}") for name in names]
+
+
+def public_objects() -> Iterator[tuple[str, object]]:
+    """What `__all__` of the front door and of each room promises, modules aside."""
+    for module in (kullback, *rooms()):
+        for name in getattr(module, "__all__", ()):
+            value = getattr(module, name)
+            if not inspect.ismodule(value):
+                yield f"{module.__name__}.{name}", value
+
+
+def is_plain(value: object) -> bool:
+    """Exceptions, warnings and enumerations state a fact, not a formula; a sentence is enough for them."""
+    return inspect.isclass(value) and issubclass(value, (Exception, Enum))
+
+
+def test_front_door_is_declared() -> None:
+    assert sorted(kullback.__all__) == sorted(set(kullback.__all__))
+    assert [name for name, value in public_objects() if not inspect.getdoc(value)] == []
+
+
+def test_public_names_carry_formula_and_example() -> None:
+    gaps = {name: rules.docstring_gap(inspect.getdoc(value)) for name, value in public_objects() if not is_plain(value)}
+    assert {name: gap for name, gap in gaps.items() if gap} == {}
+
+
+def readable_files() -> list[Path]:
+    suffixes = {".py", ".md", ".toml", ".yml", ".bib", ".html", ".csv", ".j2"}
+    named = [REPOSITORY / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "mkdocs.yml")]
+    found = [p for folder in CODE for p in folder.rglob("*") if p.suffix in suffixes and "__pycache__" not in p.parts]
+    return [p for p in (*named, *found) if p.stat().st_size < 1_000_000]
+
+
+def test_no_path_of_one_machine() -> None:
+    pattern = "|".join(("/" + "root/", "/" + "work/", r"/home/\w+", r"/Users/\w+", r"C:\\+Users"))
+    files = [path for path in readable_files() if path != Path(__file__)]
+    assert rules.text_findings(files, pattern) == []
+
+
+def test_every_source_is_in_the_references() -> None:
+    keys = set(re.findall(r"^@\w+\{([^,\s]+),", (REPOSITORY / "docs/references.bib").read_text(), re.MULTILINE))
+    cited = {
+        key
+        for path in rules.python_files(SOURCE)
+        for source in re.findall(r"Sources?:((?:\s*\[\w+\][,;.]?)+)", path.read_text(encoding="utf-8"))
+        for key in re.findall(r"\[(\w+)\]", source)
+    }
+    assert cited - keys == set()
