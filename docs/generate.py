@@ -1,0 +1,189 @@
+"""The MkDocs hook: pages of divergences from the catalogue, of references from the bibliography; formulas as MathML."""
+
+from __future__ import annotations
+
+import html
+import inspect
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import bibliography
+import curve
+
+import kullback as kb
+from kullback import FDivergence
+
+PEERS = Path(__file__).parents[1] / "benchmarks" / "peer_numerics.md"
+RATIOS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of p/q, where a page tabulates the members
+
+
+def pages() -> dict[str, str]:
+    """Path below docs -> Markdown, for everything that is not written by hand."""
+    text = bibliography.BIBLIOGRAPHY.read_text(encoding="utf-8")
+    keys = set(bibliography.entries(text))
+    made = {"divergences/index.md": overview(), "references.md": bibliography.page(text)}
+    for name, members in families().items():
+        made[f"divergences/{name}.md"] = bibliography.link_keys(divergence(name, members), keys, root="../")
+    return made
+
+
+def families() -> dict[str, tuple[FDivergence, ...]]:
+    """Page name -> the divergences on it: one, or the catalogue's examples of a family with a parameter."""
+    listed = kb.catalogue()
+    groups = {d.name: (d,) for d in listed.named}
+    for name, _ in listed.families:
+        groups[name] = tuple(d for d in listed.examples if d.name.partition("(")[0] == name)
+    return dict(sorted(groups.items()))
+
+
+def overview() -> str:
+    """All divergences in one table."""
+    rows = ["| divergence | f(t) | f(0) | lim f(t)/t | f″(1) | symmetric | metric | dual |", "|---" * 8 + "|"]
+    for name, members in families().items():
+        for d in members:
+            cells = [
+                f"[`{d.name}`]({name}.md)",
+                f"${escape_bars(d.formula)}$",
+                *(number(x) for x in (d.at_zero, d.at_infinity)),
+                number(d.curvature_at_one),
+                "yes" if d.symmetric else "no",
+                metric(d),
+                f"`{d.dual.name}`",
+            ]
+            rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join(["# Divergences", "", OVERVIEW, "", *rows, ""])
+
+
+OVERVIEW = """Every one is $D_f(p \\| q) = \\sum_i q_i\\, f(p_i/q_i)$ with its own convex f, in the standard form
+f(1) = 0 and f′(1) = 0. `kb.catalogue()` holds this table as data; `kb.catalogue().find("psi")` knows the aliases, and
+`kb.catalogue().find("alpha:0.5")` the families. Values are in nats."""
+
+
+def divergence(name: str, members: Sequence[FDivergence]) -> str:
+    """The page of one divergence, or of one family by its examples."""
+    prose, example = split_docstring(inspect.getdoc(type(members[0])) or "")
+    sections = [
+        f"# {name}",
+        prose,
+        *(["```python\n" + example + "\n```"] if example else []),
+        "## The generator",
+        curve.svg(members),
+        "## Properties",
+        properties(members),
+        "## Where the supports differ",
+        *(limits(d) for d in members),
+        "## Members",
+        MEMBERS,
+        *(values(d) for d in members),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+MEMBERS = """Functions of the log-ratio r = log p − log q, tabulated at some t = eʳ. `value` is f(t), `slope` f′(t),
+`tilt` f(t) − t f′(t), `curvature` t² f″(t)."""
+
+
+def split_docstring(text: str) -> tuple[str, str]:
+    """(prose, the examples from the first `>>>` on)."""
+    prose, prompt, example = text.partition(">>> ")
+    return prose.strip(), (prompt + example).strip()
+
+
+def properties(members: Sequence[FDivergence]) -> str:
+    """One column a divergence."""
+    rows = {
+        "symmetric": lambda d: "yes" if d.symmetric else "no",
+        "largest value": lambda d: number(d.upper_bound),
+        "a metric": metric,
+        "f″(1)": lambda d: number(d.curvature_at_one),
+        "dual": lambda d: f"`{d.dual.name}`",
+        "domain of f*": lambda d: str(d.conjugate_domain),
+        "aliases": lambda d: ", ".join(f"`{alias}`" for alias in d.aliases) or "–",
+    }
+    head = "| | " + " | ".join(f"`{d.name}`" for d in members) + " |"
+    body = [f"| {label} | " + " | ".join(cell(d) for d in members) + " |" for label, cell in rows.items()]
+    return "\n".join([head, "|---" * (len(members) + 1) + "|", *body])
+
+
+def limits(d: FDivergence) -> str:
+    """What a unit of mass costs that the other distribution lacks."""
+    return (
+        f"`{d.name}`: mass of q where p has none costs f(0) = {number(d.at_zero)} a unit; "
+        f"mass of p where q has none costs lim f(t)/t = {number(d.at_infinity)} a unit."
+    )
+
+
+def values(d: FDivergence) -> str:
+    """The members at a few ratios."""
+    rows = [f"| `{d.name}` at t = | " + " | ".join(f"{t:g}" for t in RATIOS) + " |", "|---" * (len(RATIOS) + 1) + "|"]
+    for member in ("value", "slope", "tilt", "curvature"):
+        numbers = [float(getattr(d, member)(math.log(t))) for t in RATIOS]
+        rows.append(f"| {member} | " + " | ".join(number(x) for x in numbers) + " |")
+    return "\n".join(rows)
+
+
+def metric(d: FDivergence) -> str:
+    """The power of the divergence that is a metric."""
+    if d.metric_root is None:
+        return "–"
+    return {1.0: "itself", 0.5: "its square root"}.get(d.metric_root, f"its power {d.metric_root:g}")
+
+
+def number(x: float | None) -> str:
+    """Four digits, ∞, or a dash for what does not exist."""
+    if x is None:
+        return "–"
+    return ("∞" if x > 0 else "−∞") if math.isinf(x) else f"{x + 0.0:.4g}".replace("-", "−")
+
+
+def escape_bars(formula: str) -> str:
+    """A bar would end the cell of a table."""
+    return formula.replace("|", r"\vert ")
+
+
+def mathml(page: str) -> str:
+    """Formulas that arithmatex marked, as MathML, which browsers draw without any script."""
+    from latex2mathml.converter import convert
+
+    def draw(match: re.Match[str]) -> str:
+        block = match[1] == "div"
+        return convert(html.unescape(match[2]).strip(), display="block" if block else "inline")
+
+    return re.sub(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', draw, page, flags=re.DOTALL)
+
+
+def on_config(config):
+    """Put the generated pages into the navigation."""
+    section = next(entry for entry in config.nav if "Divergences" in entry)
+    section["Divergences"] = ["divergences/index.md", *(f"divergences/{name}.md" for name in families())]
+    return config
+
+
+def on_files(files, config):
+    """Add the generated pages."""
+    from mkdocs.structure.files import File
+
+    for path, text in pages().items():
+        files.append(File.generated(config, path, content=text))
+    return files
+
+
+def on_page_markdown(markdown, page, config, files):
+    """Measured tables come from the benchmark that wrote them; sources link to their entries."""
+    if "<!-- peers -->" in markdown:
+        markdown = markdown.replace("<!-- peers -->", peers())
+    return markdown
+
+
+def peers() -> str:
+    """The table of peers, or where to get it."""
+    if PEERS.exists():
+        return PEERS.read_text(encoding="utf-8")
+    return "Not measured on this checkout: `python benchmarks/peer_numerics.py` writes the table."
+
+
+def on_page_content(page_html, page, config, files):
+    """Draw the formulas."""
+    return mathml(page_html)

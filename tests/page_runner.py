@@ -1,0 +1,110 @@
+"""Runs the code of a Markdown page: blocks in order, in one namespace, comparing what the page says they give.
+
+A block is either a session with `>>>` prompts, or plain code in which `expression  # -> text` states a result. A
+```text block right after a ```python block is what that block prints. Numbers agree to the digits that are shown.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import doctest
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```[ ]*$", re.MULTILINE | re.DOTALL)
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block: its language, its text, the line where the text starts."""
+
+    language: str
+    text: str
+    line: int
+    printed: str | None = None  # what the page says it prints
+
+
+def blocks(markdown: str) -> list[Block]:
+    """Every fenced block; output blocks are attached to the code that they follow."""
+    found: list[Block] = []
+    end = 0
+    for match in _FENCE.finditer(markdown):
+        line = markdown.count("\n", 0, match.start(3)) + 1
+        indent = len(match[1])
+        text = "\n".join(row[indent:] for row in match[3].splitlines()) + "\n"
+        follows = not markdown[end : match.start()].strip()
+        if match[2] == "text" and found and follows and found[-1].language == "python":
+            last = found[-1]
+            found[-1] = Block(last.language, last.text, last.line, text)
+        else:
+            found.append(Block(match[2], text, line))
+        end = match.end()
+    return found
+
+
+def run_page(path: Path) -> int:
+    """Run every python block of a page; returns how many there were. AssertionError names page and line."""
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    code = [block for block in blocks(path.read_text(encoding="utf-8")) if block.language == "python"]
+    for block in code:
+        if ">>> " in block.text:
+            run_session(block, namespace, path.name)
+        else:
+            run_plain(block, namespace, path.name)
+    return len(code)
+
+
+def run_session(block: Block, namespace: dict[str, Any], page: str) -> None:
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    test = doctest.DocTestParser().get_doctest(block.text, namespace, page, page, block.line - 1)
+    test.globs = namespace  # one namespace a page: later blocks see what this one made
+    report: list[str] = []
+    doctest.DocTestRunner(optionflags=flags).run(test, out=report.append, clear_globs=False)
+    assert not report, "".join(report)
+
+
+def run_plain(block: Block, namespace: dict[str, Any], page: str) -> None:
+    lines = block.text.splitlines()
+    printed = io.StringIO()
+    for statement in ast.parse(block.text).body:
+        place = f"{page}:{block.line + statement.lineno - 1}"
+        last = lines[(statement.end_lineno or statement.lineno) - 1]
+        expected = last.partition("# -> ")[2].strip()
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            value = _execute(statement, namespace, place)
+        if expected:
+            got = output.getvalue().strip() or repr(value)
+            assert agrees(got, expected), f"{place}: the page says {expected}, the code gives {got}"
+        printed.write(output.getvalue())
+    if block.printed is not None:
+        got, said = ([row.rstrip() for row in text.strip("\n").splitlines()] for text in (printed.getvalue(), block.printed))
+        assert got == said, f"{page}:{block.line} prints\n" + "\n".join(got)
+
+
+def _execute(statement: ast.stmt, namespace: dict[str, Any], place: str) -> Any:
+    if isinstance(statement, ast.Expr):
+        code = compile(ast.Expression(statement.value), place, "eval")
+        return eval(code, namespace)
+    exec(compile(ast.Module([statement], []), place, "exec"), namespace)
+    return None
+
+
+def agrees(got: str, expected: str) -> bool:
+    """Equal texts, where a number may be shown with fewer digits than it has."""
+    if _NUMBER.sub("#", got).split() != _NUMBER.sub("#", expected).split():
+        return False
+    pairs = zip(_NUMBER.findall(got), _NUMBER.findall(expected), strict=True)
+    return all(abs(float(g) - float(e)) <= _half_of_last_digit(e) for g, e in pairs)
+
+
+def _half_of_last_digit(shown: str) -> float:
+    mantissa, _, exponent = shown.lower().partition("e")
+    decimals = len(mantissa.partition(".")[2])
+    whole = not decimals and not exponent
+    return 0.0 if whole else 0.5000001 * 10.0 ** (int(exponent or 0) - decimals)

@@ -1,0 +1,101 @@
+"""Every example of the documentation runs and gives what the page says; the generated pages are complete."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import bibliography
+import generate
+import page_runner
+import pytest
+
+import kullback as kb
+
+REPOSITORY = Path(__file__).parents[1]
+PAGES = sorted([*(REPOSITORY / "docs").rglob("*.md"), REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
+def test_page(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
+    monkeypatch.chdir(tmp_path)  # what an example writes does not stay in the repository
+    page_runner.run_page(page)
+
+
+def test_most_pages_show_code() -> None:
+    with_code = [p for p in PAGES if any(b.language == "python" for b in page_runner.blocks(p.read_text()))]
+    assert len(with_code) >= 8
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("```python\n1 + 1  # -> 3\n```\n", "bad.md:2: the page says 3, the code gives 2"),
+        ("```python\nx = 1\n```\n\n```python\nx  # -> 2\n```\n", "bad.md:6"),
+        ("```python\n>>> 1 + 1\n3\n```\n", "Expected"),
+        ("```python\nprint(1)\n```\n\n```text\n2\n```\n", "bad.md:2 prints\n1"),
+        ("```python\n0.12345  # -> 0.1236\n```\n", "0.1236"),
+    ],
+)
+def test_a_wrong_page_is_found(text: str, message: str, tmp_path: Path) -> None:
+    page = tmp_path / "bad.md"
+    page.write_text(text, encoding="utf-8")
+    with pytest.raises(AssertionError) as caught:
+        page_runner.run_page(page)
+    assert message in str(caught.value)
+
+
+def test_a_right_page_passes(tmp_path: Path) -> None:
+    page = tmp_path / "good.md"
+    blocks = ["x = 0.123456", "x  # -> 0.1235\n[x, 1]  # -> [0.12, 1]\nprint('a')  # -> a", ">>> x > 0\nTrue"]
+    page.write_text("\n".join(f"```python\n{block}\n```\n" for block in blocks), encoding="utf-8")
+    assert page_runner.run_page(page) == 3
+
+
+def test_every_divergence_has_a_page() -> None:
+    pages = generate.pages()
+    listed = kb.catalogue()
+    names = {d.name for d in listed.named} | {name for name, _ in listed.families}
+    assert {f"divergences/{name}.md" for name in names} <= pages.keys()
+    assert all(f"`{d.name}`" in pages["divergences/index.md"] for d in listed)
+
+
+@pytest.mark.parametrize("name", [path for path in generate.pages() if path.startswith("divergences/")])
+def test_generated_page_runs_and_is_complete(name: str, tmp_path: Path) -> None:
+    text = generate.pages()[name]
+    page = tmp_path / "page.md"
+    page.write_text(text, encoding="utf-8")
+    page_runner.run_page(page)
+    assert "nan" not in text.replace("finance", "").lower().split()
+    if name != "divergences/index.md":
+        assert all(part in text for part in ("<svg", "## Properties", "$$", "references.md#", ">>> "))
+
+
+def test_bibliography_is_complete() -> None:
+    found = bibliography.entries(bibliography.BIBLIOGRAPHY.read_text(encoding="utf-8"))
+    assert [key for key, entry in found.items() if not {"author", "title", "year"} <= entry.keys()] == []
+    assert all(key.endswith(entry["year"]) or key[:-1].endswith(entry["year"]) for key, entry in found.items())
+
+
+def test_an_unknown_source_stops_the_build() -> None:
+    with pytest.raises(KeyError, match="nobody2020"):
+        bibliography.link_keys("see [nobody2020]", set(), root="")
+
+
+def test_formulas_become_mathml() -> None:
+    marked = r'<p><span class="arithmatex">\(p &lt; q\)</span></p>'
+    assert generate.mathml(marked).startswith("<p><math")
+
+
+def test_site_builds_without_a_warning(tmp_path: Path) -> None:
+    mkdocs = pytest.importorskip("mkdocs.commands.build")
+    config = pytest.importorskip("mkdocs.config").load_config(
+        str(REPOSITORY / "mkdocs.yml"), site_dir=str(tmp_path / "site"), strict=True
+    )
+    config.plugins.on_startup(command="build", dirty=False)
+    mkdocs.build(config)
+    built = (tmp_path / "site" / "divergences" / "kl" / "index.html").read_text(encoding="utf-8")
+    assert "<math" in built
+    assert "arithmatex" not in built
