@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax.numpy import (  # noqa: F401  (re-exported: this module is a namespace)
     abs,
     broadcast_to,
+    clip,
     exp,
     expm1,
     isfinite,
@@ -70,6 +71,20 @@ def sum(x: jax.Array, axis: int = -1, keepdims: bool = False) -> jax.Array:  # n
 
 def max(x: jax.Array, axis: int = -1, keepdims: bool = False) -> jax.Array:  # noqa: A001
     return jnp.max(x, axis=axis, keepdims=keepdims)
+
+
+def sides(r: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """min(r, 0) and min(−r, 0), chosen so that at r = 0 a gradient enters one side only."""
+    less = r < 0
+    return jnp.where(less, r, 0.0), jnp.where(less, 0.0, -r)
+
+
+def ordered(less: jax.Array, p: jax.Array, q: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The smaller and the larger of p and q, where `less` says that p is less.
+
+    Chosen by `where`: the gradient of minimum and maximum is halved at a tie, which would spoil second derivatives.
+    """
+    return jnp.where(less, p, q), jnp.where(less, q, p)
 
 
 def any(x: jax.Array) -> jax.Array:  # noqa: A001

@@ -6,17 +6,40 @@ ever taken where p is close to q.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import factorial
 
 from kullback._ops import Array, ops
 
 _LARGE = 42.0
-_RADIUS = 0.5  # beyond it the direct form loses at most two bits
+RADIUS = 0.5  # beyond it the direct form loses at most two bits
 _TERMS = {64: 15, 32: 8}
 _EXP = tuple(1.0 / factorial(k + 2) for k in range(_TERMS[64]))
 ENTROPY_RADIUS = 0.35
 _ENTROPY_TERMS = {64: 17, 32: 8}
 _ENTROPY = tuple(1.0 / ((k + 1) * (2 * k + 1)) for k in range(_ENTROPY_TERMS[64]))
+
+
+def by_size(x: Array, radius: float, near: Callable[[Array], Array], far: Callable[[Array], Array]) -> Array:
+    """`near(x)` where |x| < radius and `far(x)` elsewhere; a form that no element needs is not computed.
+
+    `far` must be finite inside the radius too, so that its untaken branch spoils no gradient.
+    """
+    xp = ops(x)
+    size = xp.abs(x)
+    if xp.at_hand(x):
+        smallest, largest = xp.extremes(size)
+        if largest < radius:
+            return near(x)
+        if smallest >= radius:
+            return far(x)
+    return xp.where(size < radius, near(xp.clip(x, -radius, radius)), far(x))
+
+
+def exp_series(x: Array) -> Array:
+    """ψ(x) = (eˣ − 1 − x)/x² by its series, for |x| < 1/2; elementwise, any shape."""
+    xp = ops(x)
+    return xp.polynomial(_EXP[: _TERMS[xp.precision(x)]], x)
 
 
 def second_remainder(x: Array) -> Array:
@@ -27,10 +50,7 @@ def second_remainder(x: Array) -> Array:
     0.5
     """
     xp = ops(x)
-    small = xp.abs(x) < _RADIUS
-    near = xp.polynomial(_EXP[: _TERMS[xp.precision(x)]], xp.where(small, x, 0.0))
-    far = xp.where(small, 1.0, x)
-    return xp.where(small, near, (xp.expm1(far) - far) / (far * far))
+    return by_size(x, RADIUS, exp_series, lambda z: (xp.expm1(z) - z) / xp.maximum(z * z, RADIUS * RADIUS))
 
 
 def tilted_second_remainder(x: Array, u: Array) -> Array:
@@ -41,13 +61,11 @@ def tilted_second_remainder(x: Array, u: Array) -> Array:
     1.5625e-06
     """
     xp = ops(x)
-    small = xp.abs(x) < _RADIUS
-    near = xp.exp(u) * xp.polynomial(_EXP[: _TERMS[xp.precision(x)]], xp.where(small, x, 0.0))
-    far = xp.where(small, 1.0, x)
-    capped = xp.minimum(far, _LARGE)
+    large = x > _LARGE
+    inside = xp.exp(u) * second_remainder(xp.where(large, 0.0, x))
     # beyond the cap 1 + x is below the last bit of exp(x)
-    growth = xp.where(far > _LARGE, xp.exp(u + far), xp.exp(u) * (xp.expm1(capped) - capped))
-    return xp.where(small, near, growth / (far * far))
+    beyond = xp.where(large, x, 1.0)
+    return xp.where(large, xp.exp(u + beyond) / (beyond * beyond), inside)
 
 
 def exp_remainder(x: Array) -> Array:
@@ -58,10 +76,7 @@ def exp_remainder(x: Array) -> Array:
     5.000000001666667e-19
     """
     xp = ops(x)
-    small = xp.abs(x) < _RADIUS
-    z = xp.where(small, x, 0.0)
-    near = z * z * xp.polynomial(_EXP[: _TERMS[xp.precision(x)]], z)
-    return xp.where(small, near, xp.expm1(x) - x)
+    return by_size(x, RADIUS, lambda z: z * z * exp_series(z), lambda z: xp.expm1(z) - z)
 
 
 def entropy_remainder(s: Array) -> Array:

@@ -61,6 +61,18 @@ class Standard:
     def max(self, x: Array, axis: int = -1, keepdims: bool = False) -> Array:
         return self._xp.max(x, axis=axis, keepdims=keepdims)
 
+    def extremes(self, x: Array) -> tuple[float, float]:
+        """The smallest and the largest element."""
+        return float(self._xp.min(x)), float(self._xp.max(x))
+
+    def sides(self, r: Array) -> tuple[Array, Array]:
+        """min(r, 0) and min(−r, 0)."""
+        return self.minimum(r, 0.0), self.minimum(-r, 0.0)
+
+    def ordered(self, less: Array, p: Array, q: Array) -> tuple[Array, Array]:
+        """The smaller and the larger of p and q, where `less` says that p is less."""
+        return self._xp.minimum(p, q), self._xp.maximum(p, q)
+
     def polynomial(self, coefficients: Sequence[float], x: Array) -> Array:
         """c[0] + c[1] x + c[2] x² + ..., by Horner's rule."""
         total = self._xp.zeros_like(x) + coefficients[-1]

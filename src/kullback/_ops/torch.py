@@ -11,6 +11,7 @@ import torch
 from torch import (  # noqa: F401  (re-exported: this module is a namespace)
     Tensor,
     abs,
+    clip,
     exp,
     expm1,
     isfinite,
@@ -29,7 +30,7 @@ from torch import (  # noqa: F401  (re-exported: this module is a namespace)
 )
 
 NAME = "torch"
-BLOCK = 1 << 19  # elements of one temporary: 2 MB of float32
+BLOCK = 1 << 15  # elements of one temporary: 128 kB of float32, so that a dozen stay in the second-level cache
 
 
 def asarray(x: Any, like: Tensor | None = None) -> Tensor:
@@ -81,6 +82,31 @@ def max(x: Tensor, axis: int = -1, keepdims: bool = False) -> Tensor:  # noqa: A
     return torch.amax(x, dim=axis, keepdim=keepdims)
 
 
+def extremes(x: Tensor) -> tuple[float, float]:
+    """The smallest and the largest element."""
+    low, high = torch.aminmax(x.detach())
+    return float(low), float(high)
+
+
+def sides(r: Tensor) -> tuple[Tensor, Tensor]:
+    """min(r, 0) and min(−r, 0).
+
+    Chosen by `where` if gradients are kept: at r = 0 the gradient of `clamp` would enter both sides at once.
+    """
+    if torch.is_grad_enabled():
+        less = r < 0
+        return torch.where(less, r, 0.0), torch.where(less, 0.0, -r)
+    return torch.clamp(r, max=0.0), torch.clamp(-r, max=0.0)
+
+
+def ordered(less: Tensor, p: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
+    """The smaller and the larger of p and q, where `less` says that p is less.
+
+    Chosen by `where`: the gradient of minimum and maximum is halved at a tie, which would spoil second derivatives.
+    """
+    return torch.where(less, p, q), torch.where(less, q, p)
+
+
 def any(x: Tensor) -> Tensor:  # noqa: A001
     return torch.any(x)
 
@@ -125,10 +151,9 @@ def concrete(x: Tensor) -> bool:
 
 
 def _transformed(*tensors: Tensor) -> bool:
-    for x in tensors:
-        if torch._C._functorch.is_functorch_wrapped_tensor(x):
-            return True
-    return False
+    if torch.compiler.is_compiling():
+        return False
+    return builtins.any(torch._C._functorch.is_functorch_wrapped_tensor(x) for x in tensors)
 
 
 def at_hand(x: Tensor) -> bool:
@@ -153,46 +178,48 @@ def by_rows(function: Callable[..., Tensor], *arrays: Tensor) -> Tensor:
 class _ClosedForm(torch.autograd.Function):
     """A number of two logit arrays whose gradients are made with it, block by block, instead of by the tape.
 
-    The backward pass of a backward pass repeats the closed form in differentiable operations.
+    `closed` returns the number and both gradients; the backward pass of a backward pass differentiates those.
     """
 
     @staticmethod
     def forward(ctx: Any, closed: Callable[..., Any], a: Tensor, b: Tensor) -> Tensor:  # type: ignore[override]
-        shape = a.shape
-        need_a, need_b = ctx.needs_input_grad[1:]
-        rows_a, rows_b = a.reshape(-1, shape[-1]), b.reshape(-1, shape[-1])
-        value = a.new_empty(len(rows_a))
-        grad_a = torch.empty_like(rows_a) if need_a else None
-        grad_b = torch.empty_like(rows_b) if need_b else None
-        step = builtins.max(1, BLOCK // shape[-1])
-        for i in range(0, len(rows_a), step):
-            block = slice(i, i + step)
-            value[block], to_a, to_b = closed(rows_a[block], rows_b[block], need_a, need_b)
-            if grad_a is not None:
-                grad_a[block] = to_a
-            if grad_b is not None:
-                grad_b[block] = to_b
-        ctx.closed, ctx.needs = closed, (need_a, need_b)
-        ctx.save_for_backward(a, b)
-        # kept outside save_for_backward: they are results of ours and nobody may differentiate through them
-        ctx.gradients = tuple(None if g is None else g.reshape(shape) for g in (grad_a, grad_b))
-        return value.reshape(shape[:-1])
+        ctx.closed, ctx.needs = closed, tuple(ctx.needs_input_grad[1:])
+        if torch.compiler.is_compiling():
+            value, *gradients = closed(a, b, *ctx.needs)
+        else:
+            value, *gradients = _in_blocks(closed, a, b, *ctx.needs)
+        ctx.save_for_backward(a, b, *(g for g in gradients if g is not None))
+        return value
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> Any:
-        scale = upstream[0].unsqueeze(-1)
-        gradients = ctx.gradients
-        if torch.is_grad_enabled():
-            gradients = ctx.closed(*ctx.saved_tensors, *ctx.needs)[1:]
-        return None, *(None if g is None else scale * g for g in gradients)
+        a, b, *made = ctx.saved_tensors
+        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            made = [g for g in ctx.closed(a, b, *ctx.needs)[1:] if g is not None]
+        scale, gradients = upstream[0].unsqueeze(-1), iter(made)
+        return None, *(scale * next(gradients) if need else None for need in ctx.needs)
+
+
+def _in_blocks(closed: Callable[..., Any], a: Tensor, b: Tensor, *needs: bool) -> list[Tensor | None]:
+    shape = a.shape
+    rows = [x.reshape(-1, shape[-1]) for x in (a, b)]
+    value = a.new_empty(len(rows[0]))
+    gradients = [torch.empty_like(x) if need else None for x, need in zip(rows, needs, strict=True)]
+    # on an accelerator one pass over everything: its kernels are launched one by one
+    step = builtins.max(1, BLOCK // shape[-1]) if a.device.type == "cpu" else builtins.max(1, len(value))
+    for i in range(0, len(value), step):
+        block = slice(i, i + step)
+        value[block], *made = closed(*(x[block] for x in rows), *needs)
+        for whole, part in zip(gradients, made, strict=True):
+            if whole is not None:
+                whole[block] = part
+    return [value.reshape(shape[:-1]), *(None if g is None else g.reshape(shape) for g in gradients)]
 
 
 def with_gradient(plain: Callable[..., Tensor], closed: Callable[..., Any], a: Tensor, b: Tensor) -> Tensor:
     """`plain(a, b)`, whose gradients `closed(a, b, need_a, need_b)` returns beside the same number."""
     a, b = torch.broadcast_tensors(a, b)
-    if torch.compiler.is_compiling() or _transformed(a, b):
-        return plain(a, b)
-    return _ClosedForm.apply(closed, a, b)
+    return plain(a, b) if _transformed(a, b) else _ClosedForm.apply(closed, a, b)
 
 
 def derivative(f: Callable[[Any], Any], t: Tensor) -> Tensor:

@@ -87,6 +87,11 @@ class FDivergence(ABC):
     def _below(self, u: Array) -> Array:
         """f(eᵘ) for u ≤ 0, accurate to the last bits near 0."""
 
+    def _halves(self, less: Array, u: Array) -> Array:
+        """f(eᵘ) where p is less than q, f°(eᵘ) where it is not; u ≤ 0 is the negative size of the log-ratio."""
+        below = self._below(u)
+        return below if self.symmetric else ops(u).where(less, below, self.dual._below(u))
+
     @abstractmethod
     def _slope(self, r: Array) -> Array:
         """f'(eʳ)."""

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from kullback._ops import Array, ops
-from kullback._ops.remainders import exp_remainder
+from kullback._ops.remainders import RADIUS, by_size, exp_remainder, exp_series
 from kullback.divergences.generator import FDivergence, Interval
 
 
@@ -36,6 +36,9 @@ class KullbackLeibler(FDivergence):
 
     def _below(self, u: Array) -> Array:
         return exp_growth(u)
+
+    def _halves(self, less: Array, u: Array) -> Array:
+        return _both(less, u)
 
     def _slope(self, r: Array) -> Array:
         return r
@@ -73,6 +76,9 @@ class ReverseKullbackLeibler(FDivergence):
 
     def _below(self, u: Array) -> Array:
         return exp_remainder(u)
+
+    def _halves(self, less: Array, u: Array) -> Array:
+        return _both(~less, u)
 
     def _slope(self, r: Array) -> Array:
         return -ops(r).expm1(-r)
@@ -123,9 +129,21 @@ class Jeffreys(FDivergence):
 def exp_growth(u: Array) -> Array:
     """t log t − t + 1 at t = eᵘ for u ≤ 0: eᵘ φ(−u), whose factor φ alone would overflow."""
     xp = ops(u)
-    near = u > -0.5
-    close = xp.where(near, u, 0.0)
-    return xp.where(near, xp.exp(close) * exp_remainder(-close), u * xp.exp(u) - xp.expm1(u))
+    return by_size(u, RADIUS, lambda z: xp.exp(z) * z * z * exp_series(-z), lambda z: z * xp.exp(z) - xp.expm1(z))
+
+
+def _both(growth: Array, u: Array) -> Array:
+    """`exp_growth(u)` where `growth`, `exp_remainder(u)` elsewhere: one series serves both."""
+    xp = ops(u)
+
+    def near(z: Array) -> Array:
+        return xp.where(growth, xp.exp(z), 1.0) * (z * z) * exp_series(xp.where(growth, -z, z))
+
+    def far(z: Array) -> Array:
+        rise = xp.expm1(z)
+        return xp.where(growth, z * (rise + 1.0) - rise, rise - z)
+
+    return by_size(u, RADIUS, near, far)
 
 
 kl = KullbackLeibler()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kullback._ops import Array, Namespace, ops
-from kullback.divergences.simplex import halves, limit
+from kullback.divergences.simplex import limit
 from kullback.errors import DTypeError, InvalidInputError, ShapeError
 
 if TYPE_CHECKING:
@@ -18,18 +19,14 @@ _FAR = {64: 300.0, 32: 40.0}
 
 @dataclass(frozen=True)
 class Pair:
-    """Two softmax distributions and their log-ratio; `live` marks classes that both of them have (None: all)."""
+    """Two softmax distributions and their log-ratio r; the masks are None where every class is live in both."""
 
     p: Array
     q: Array
     r: Array
-    live: Array | None
-    only_p: Array | None = None  # classes of p that q lacks
+    live: Array | None = None
+    only_p: Array | None = None
     only_q: Array | None = None
-
-    @property
-    def swapped(self) -> Pair:
-        return Pair(self.q, self.p, -self.r, self.live, self.only_q, self.only_p)
 
 
 def divergence(d: FDivergence, a: Array, b: Array) -> Array:
@@ -37,37 +34,33 @@ def divergence(d: FDivergence, a: Array, b: Array) -> Array:
     xp = ops(a, b)
 
     def plain(x: Array, y: Array) -> Array:
-        return _value(d, xp, compare(xp, x, y))
+        return closed(x, y, False, False)[0]
 
     def closed(x: Array, y: Array, need_x: bool, need_y: bool) -> tuple[Array, Array | None, Array | None]:
-        pair = compare(xp, x, y)
-        return (
-            _value(d, xp, pair),
-            _gradient(d.dual, xp, pair.swapped) if need_x else None,
-            _gradient(d, xp, pair) if need_y else None,
-        )
+        return _value_and_gradients(d, xp, compare(xp, x, y), need_x, need_y)
 
     return xp.with_gradient(plain, closed, a, b)
 
 
 def compare(xp: Namespace, a: Array, b: Array) -> Pair:
     """p, q and r = log p − log q = (a − b) − log Σ q exp(a − b), the sum formed around the mean of a − b."""
-    q = xp.softmax(b)
-    gap = a - b
-    far = _FAR[xp.precision(gap)]
-    if xp.at_hand(gap):
-        mean = xp.detach(xp.sum(q * gap, keepdims=True))
-        centred = gap - mean
+    far = _FAR[xp.precision(a)]
+    if xp.at_hand(a):
+        gap, q = a - b, xp.softmax(b)
+        centred = gap - xp.detach(xp.sum(q * gap, keepdims=True))
+        smallest, largest = xp.extremes(centred)
         # false where a class is masked or far, since NaN and inf compare so: the general form then
-        if bool((xp.abs(centred) <= far).all()):
+        if -far < smallest and largest < far:
             r = centred - xp.log1p(xp.sum(q * xp.expm1(centred), keepdims=True))
-            return Pair(q * xp.exp(r), q, r, None)
-    return _compare_masked(xp, a, b, q, far)
+            return Pair(q * xp.exp(r), q, r)
+    return _compare_masked(xp, a, b, far)
 
 
-def _compare_masked(xp: Namespace, a: Array, b: Array, q: Array, far: float) -> Pair:
-    p = xp.softmax(a)
-    live = xp.isfinite(a) & xp.isfinite(b)
+def _compare_masked(xp: Namespace, a: Array, b: Array, far: float) -> Pair:
+    p, log_p_total = _softmax(xp, a)
+    q, log_q_total = _softmax(xp, b)
+    has_p, has_q = xp.isfinite(a), xp.isfinite(b)
+    live = has_p & has_q
     gap = xp.where(live, a, 0.0) - xp.where(live, b, 0.0)
     weight = xp.where(live, q, 0.0)
     share = xp.sum(weight, keepdims=True)
@@ -80,33 +73,66 @@ def _compare_masked(xp: Namespace, a: Array, b: Array, q: Array, far: float) -> 
     # where most of the mass of one is foreign to the other nothing is near, and the plain difference loses nothing
     close = (total > -0.5) & (apart < 0.5)
     shift = xp.log1p(xp.where(close, total, 0.0)) - xp.log1p(-xp.where(close, apart, 0.0))
-    r = xp.where(close, centred - shift, gap - (xp.logsumexp(a) - xp.logsumexp(b)))
-    only_p, only_q = xp.isfinite(a) & ~xp.isfinite(b), xp.isfinite(b) & ~xp.isfinite(a)
-    return Pair(p, q, xp.where(live, r, 0.0), live, only_p, only_q)
+    r = xp.where(close, centred - shift, gap - (log_p_total - log_q_total))
+    return Pair(p, q, xp.where(live, r, 0.0), live, has_p & ~has_q, has_q & ~has_p)
 
 
-def _value(d: FDivergence, xp: Namespace, pair: Pair) -> Array:
-    less = pair.r < 0
-    inside = xp.where(less, pair.q, pair.p) * halves(d, less, xp.where(less, pair.r, -pair.r))
+def _softmax(xp: Namespace, x: Array) -> tuple[Array, Array]:
+    """softmax(x) and log Σ exp(x), from one pass of exponentials."""
+    top = xp.max(x, keepdims=True)
+    top = xp.detach(xp.where(xp.isfinite(top), top, 0.0))
+    e = xp.exp(x - top)
+    total = xp.sum(e, keepdims=True)
+    return e / total, top + xp.log(total)
+
+
+def _value_and_gradients(
+    d: FDivergence, xp: Namespace, pair: Pair, need_p: bool, need_q: bool
+) -> tuple[Array, Array | None, Array | None]:
+    """D, ∂D/∂a = p (slope − E_p slope) and ∂D/∂b = q (tilt − E_q tilt).
+
+    Every member is taken at r ≤ 0 of its own generator or, where t > 1 would overflow, of the dual; each side vanishes
+    on the other's half-line, because f and f' are 0 at 1. Thus q·tilt is q f°'(1/t) below, p (f°(1/t) − f'(t)) above.
+    """
+    p, q, dual = pair.p, pair.q, d.dual
+    below, above = xp.sides(pair.r)
+    f_below, f_above = _both_sides(d, xp, pair.r, below, above)
+    value = _total(xp, pair, q * f_below + p * f_above, d.at_zero, d.at_infinity)
+    if not (need_p or need_q):
+        return value, None, None
+    slope_below, slope_above = dual._slope(-below), d._slope(-above)
+    to_p = to_q = None
+    if need_q:
+        tilted = q * slope_below + p * (f_above - slope_above)
+        to_q = _centred(xp, pair, tilted, q, pair.only_q, d.at_zero)
+    if need_p:
+        sloped = p * slope_above + q * (f_below - slope_below)
+        to_p = _centred(xp, pair, sloped, p, pair.only_p, d.at_infinity)
+    return value, to_p, to_q
+
+
+def _both_sides(d: FDivergence, xp: Namespace, r: Array, below: Array, above: Array) -> tuple[Array, Array]:
+    if not d.symmetric:
+        return d._below(below), d.dual._below(above)
+    less = r < 0
+    both = d._below(xp.where(less, r, -r))
+    return xp.where(less, both, 0.0), xp.where(less, 0.0, both)
+
+
+def _total(xp: Namespace, pair: Pair, inside: Array, at_zero: float, at_infinity: float) -> Array:
     if pair.live is None:
         return xp.sum(inside)
     inside = xp.where(pair.live, inside, 0.0)
-    return xp.sum(
-        inside + limit(xp, pair.only_q, pair.q, d.at_zero) + limit(xp, pair.only_p, pair.p, d.at_infinity)
-    )
+    return xp.sum(inside + limit(xp, pair.only_q, pair.q, at_zero) + limit(xp, pair.only_p, pair.p, at_infinity))
 
 
-def _gradient(d: FDivergence, xp: Namespace, pair: Pair) -> Array:
-    """∂D/∂b = q (tilt − E_q tilt), q·tilt written as p (f°(1/t) − f'(t)) where t > 1 would overflow."""
-    less = pair.r < 0
-    u = xp.where(less, pair.r, -pair.r)
-    above = pair.p * (d.dual._below(u) - d._slope(-u))
-    tilted = xp.where(less, pair.q * d.dual._slope(-u), above)
+def _centred(xp: Namespace, pair: Pair, part: Array, mass: Array, only: Array | None, price: float) -> Array:
+    """part − mass Σ part, with the limit of the member where the other side has no class; an infinite one is left out."""
     if pair.live is not None:
-        tilted = xp.where(pair.live, tilted, 0.0)
-        if d.at_zero != float("inf"):
-            tilted = tilted + limit(xp, pair.only_q, pair.q, d.at_zero)
-    return tilted - pair.q * xp.sum(tilted, keepdims=True)
+        part = xp.where(pair.live, part, 0.0)
+        if price < math.inf:
+            part = part + limit(xp, only, mass, price)
+    return part - mass * xp.sum(part, keepdims=True)
 
 
 def read(a: Array, b: Array, *, axis: int, validate: bool) -> tuple[Namespace, Array, Array]:

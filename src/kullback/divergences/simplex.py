@@ -14,60 +14,52 @@ if TYPE_CHECKING:
 def terms(d: FDivergence, p: Array, q: Array, *totals: Array) -> Array:
     """q f(p/q) elementwise, every one of them non-negative; `totals` are the double-length sums to divide by."""
     xp = ops(p, q)
-    live = (p > 0) & (q > 0)
-    if xp.at_hand(p) and bool(live.all()):
+    if xp.at_hand(p) and xp.extremes(p)[0] > 0 and xp.extremes(q)[0] > 0:
         return _live_terms(d, xp, p, q, totals)
-    one = xp.zeros_like(p) + 1.0
-    safe_p, safe_q = xp.where(live, p, one), xp.where(live, q, one)
-    inside = xp.where(live, _live_terms(d, xp, safe_p, safe_q, totals), 0.0)
+    live = (p > 0) & (q > 0)
+    inside = _live_terms(d, xp, xp.where(live, p, 1.0), xp.where(live, q, 1.0), totals)
     if totals:
         p, q = p / totals[0], q / totals[2]
-    return inside + limit(xp, (p == 0) & (q > 0), q, d.at_zero) + limit(xp, (q == 0) & (p > 0), p, d.at_infinity)
+    return (
+        xp.where(live, inside, 0.0)
+        + limit(xp, (p == 0) & (q > 0), q, d.at_zero)
+        + limit(xp, (q == 0) & (p > 0), p, d.at_infinity)
+    )
 
 
 def _live_terms(d: FDivergence, xp: Namespace, p: Array, q: Array, totals: tuple[Array, ...]) -> Array:
-    less, small, gap = _compare(xp, p, q, totals)
-    large = xp.where(less, q, p)
-    if totals:
-        large = large / xp.where(less, totals[2], totals[0])
+    less, small, large, gap = _compare(xp, p, q, totals)
     ratio = gap / small
     u = -xp.log1p(ratio)
     # a ratio beyond the largest number: the logarithms' difference is then large, and exact enough
     beyond = xp.isinf(ratio)
     if not xp.at_hand(p) or bool(xp.any(beyond)):
-        low, high = xp.where(less, p, q), xp.where(less, q, p)
-        if totals:
-            low, high = low / xp.where(less, totals[0], totals[2]), large
-        finite = -xp.log1p(xp.where(beyond, 0.0, ratio))
-        u = xp.where(beyond, xp.log(low) - xp.log(high), finite)
-    return large * halves(d, less, u)
+        u = xp.where(beyond, xp.log(small) - xp.log(large), -xp.log1p(xp.where(beyond, 0.0, ratio)))
+    if totals:
+        large = large / (totals[0] * totals[2])
+    return large * d._halves(less, u)
 
 
-def _compare(xp: Namespace, p: Array, q: Array, totals: tuple[Array, ...]) -> tuple[Array, Array, Array]:
-    """Whether p < q, the smaller of the two, and their gap, exact to rounding however close they are."""
+def _compare(
+    xp: Namespace, p: Array, q: Array, totals: tuple[Array, ...]
+) -> tuple[Array, Array, Array, Array]:
+    """Whether p < q, the smaller, the larger, and their gap, exact to rounding however close the two are."""
     if not totals:
         less = p < q
-        small = xp.where(less, p, q)
-        return less, small, xp.where(less, q, p) - small
+        small, large = xp.ordered(less, p, q)
+        return less, small, large, large - small
     p_total, p_rest, q_total, q_rest = totals
     left, left_rest = _product(xp, p, q_total)
     right, right_rest = _product(xp, q, p_total)
     gap = (left - right) + ((left_rest - right_rest) + (p * q_rest - q * p_rest))
     less = gap < 0
-    return less, xp.where(less, left, right), xp.where(less, -gap, gap)
-
-
-def halves(d: FDivergence, less: Array, u: Array) -> Array:
-    """f(eᵘ) where p is less than q, f°(eᵘ) where it is not; u ≤ 0 is the negative size of the log-ratio."""
-    below = d._below(u)
-    if d.symmetric:
-        return below
-    return ops(u).where(less, below, d.dual._below(u))
+    small, large = xp.ordered(less, left, right)
+    return less, small, large, xp.where(less, -gap, gap)
 
 
 def limit(xp: Namespace, where: Array, mass: Array, price: float) -> Array:
     """mass × price where the other side has no mass; an infinite price is a constant, without a gradient."""
-    if math.isinf(price):
+    if price == math.inf:
         return xp.where(where, xp.zeros_like(mass) + price, 0.0)
     return xp.where(where, mass, 0.0) * price
 
