@@ -15,7 +15,7 @@ _LARGE = 42.0
 RADIUS = 0.5  # beyond it the direct form loses at most two bits
 _TERMS = {64: 15, 32: 8}
 _EXP = tuple(1.0 / factorial(k + 2) for k in range(_TERMS[64]))
-ENTROPY_RADIUS = 0.35
+ENTROPY_RADIUS = 0.73  # in the log-ratio: s = tanh(r/2) stays below 0.35
 _ENTROPY_TERMS = {64: 17, 32: 8}
 _ENTROPY = tuple(1.0 / ((k + 1) * (2 * k + 1)) for k in range(_ENTROPY_TERMS[64]))
 
@@ -79,13 +79,12 @@ def exp_remainder(x: Array) -> Array:
     return by_size(x, RADIUS, lambda z: z * z * exp_series(z), lambda z: xp.expm1(z) - z)
 
 
-def entropy_remainder(s: Array) -> Array:
-    r"""$h(s) = (1+s)\log(1+s) + (1-s)\log(1-s)$ over $s^2$ for $|s| < 0.35$, where its series serves; elementwise.
+def entropy_series(s_squared: Array) -> Array:
+    r"""$[(1+s)\log(1+s) + (1-s)\log(1-s)]/s^2$ from s², for |s| ≤ tanh(ENTROPY_RADIUS/2); elementwise, any shape.
 
     >>> import numpy as np
-    >>> float(entropy_remainder(np.array(0.0)))
+    >>> float(entropy_series(np.array(0.0)))
     1.0
     """
-    xp = ops(s)
-    return xp.polynomial(_ENTROPY[: _ENTROPY_TERMS[xp.precision(s)]], s * s)
-
+    xp = ops(s_squared)
+    return xp.polynomial(_ENTROPY[: _ENTROPY_TERMS[xp.precision(s_squared)]], s_squared)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from kullback._ops import Array, ops
-from kullback._ops.remainders import ENTROPY_RADIUS, entropy_remainder, exp_remainder
+from kullback._ops.remainders import ENTROPY_RADIUS, by_size, entropy_series, exp_remainder
 from kullback.divergences.generator import FDivergence
 from kullback.divergences.kullback_leibler import exp_growth
 from kullback.errors import InvalidInputError
@@ -41,12 +41,17 @@ class JensenShannon(FDivergence):
 
     def _below(self, u: Array) -> Array:
         xp = ops(u)
-        s = xp.tanh(0.5 * u)
-        t = xp.exp(u)
-        near = xp.abs(s) < ENTROPY_RADIUS
-        close = xp.where(near, s, 0.0)
-        direct = 0.5 * (u * t - (1.0 + t) * xp.log1p(0.5 * xp.expm1(u)))
-        return xp.where(near, 0.25 * (1.0 + t) * close * close * entropy_remainder(close), direct)
+
+        def near(z: Array) -> Array:
+            x = xp.expm1(z)
+            s = x / (2.0 + x)
+            return 0.25 * x * s * entropy_series(s * s)
+
+        def far(z: Array) -> Array:
+            x = xp.expm1(z)
+            return 0.5 * (z * (1.0 + x) - (2.0 + x) * xp.log1p(0.5 * x))
+
+        return by_size(u, ENTROPY_RADIUS, near, far)
 
     def _slope(self, r: Array) -> Array:
         return 0.5 * _log_share(r, 0.5)
@@ -122,10 +127,11 @@ class SkewJensenShannon(FDivergence):
 def _log_share(r: Array, beta: float) -> Array:
     """log(t / (βt + 1 − β)), accurate to the last bits near t = 1 and without overflow."""
     xp = ops(r)
-    upper = r > -1.0
-    above = -xp.log1p((1.0 - beta) * xp.expm1(-xp.where(upper, r, 0.0)))
-    below = r - xp.log1p(beta * xp.expm1(xp.where(upper, 0.0, r)))
-    return xp.where(upper, above, below)
+    above = -xp.log1p((1.0 - beta) * xp.expm1(xp.minimum(-r, 1.0)))
+    if xp.at_hand(r) and xp.extremes(r)[0] >= -1.0:
+        return above
+    below = r - xp.log1p(beta * xp.expm1(xp.minimum(r, -1.0)))
+    return xp.where(r >= -1.0, above, below)
 
 
 def _growth_above(r: Array) -> Array:
