@@ -37,15 +37,26 @@ def functions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, Function]]
             yield from functions(node, prefix)
 
 
+def exported(root: Path) -> set[str]:
+    """The names that some `__all__` below root promises."""
+    return {
+        str(name.value)
+        for path in python_files(root)
+        for node in parse(path).body
+        if isinstance(node, ast.Assign) and any(getattr(t, "id", "") == "__all__" for t in node.targets)
+        for name in getattr(node.value, "elts", ())
+        if isinstance(name, ast.Constant)
+    }
+
+
 def public_functions(root: Path) -> Iterator[tuple[str, Function]]:
-    """Functions and methods that a user can reach by public names, as `file.py:Class.method`."""
+    """Exported functions, and the public methods of exported classes, as `file.py:Class.method`."""
+    names = exported(root)
     for path in python_files(root):
-        place = path.relative_to(root)
-        if any(is_private(part) for part in (*place.parts[:-1], place.stem)):
-            continue
         for name, node in functions(parse(path)):
-            if "<locals>" not in name and not any(is_private(part) for part in name.split(".")):
-                yield f"{place.as_posix()}:{name}", node
+            parts = name.split(".")
+            if parts[0] in names and "<locals>" not in parts and not any(is_private(part) for part in parts):
+                yield f"{path.relative_to(root).as_posix()}:{name}", node
 
 
 def is_private(name: str) -> bool:

@@ -43,7 +43,6 @@ HEAVY = ["torch", "jax", "numba", "polars", "pandas", "pyarrow", "narwhals", "ri
 POSITIONAL = frozenset(
     {
         "answer.py:Answer.exact",  # reads like the constructor of the dataclass that it stands for
-        "tables/cli.py:main",  # an entry point: called without arguments, or with sys.argv in tests
     }
 )
 

@@ -37,6 +37,7 @@ CASES = [
 
 @pytest.mark.parametrize(("rule", "name", "bad", "good"), CASES, ids=lambda x: getattr(x, "__name__", ""))
 def test_rule_finds_the_offence_and_only_that(rule, name: str, bad: str, good: str, tmp_path: Path) -> None:
+    (tmp_path / "__init__.py").write_text('__all__ = ["A", "f", "g"]', encoding="utf-8")
     (tmp_path / name).write_text(good, encoding="utf-8")
     assert rule(tmp_path) == []
     (tmp_path / name).write_text(bad, encoding="utf-8")
@@ -84,9 +85,17 @@ def test_formulas_may_live_at_home(tmp_path: Path) -> None:
 
 
 def test_exemptions_are_by_full_name(tmp_path: Path) -> None:
-    (tmp_path / "a.py").write_text("def f(x, y=1): ...\n", encoding="utf-8")
+    (tmp_path / "a.py").write_text("__all__ = ['f']\ndef f(x, y=1): ...\n", encoding="utf-8")
     assert rules.positional_options(tmp_path, frozenset({"a.py:f"})) == []
     assert len(rules.positional_options(tmp_path, frozenset({"b.py:f"}))) == 1
+
+
+def test_what_is_not_exported_is_not_public(tmp_path: Path) -> None:
+    text = "def f(x, y=1): ...\nclass A:\n    def g(self, y=1): ...\n"
+    (tmp_path / "a.py").write_text(text, encoding="utf-8")
+    assert rules.positional_options(tmp_path) == []
+    (tmp_path / "__init__.py").write_text("__all__ = ['A']", encoding="utf-8")
+    assert [line.split(": `")[0] for line in rules.positional_options(tmp_path)] == ["a.py:A.g"]
 
 
 def test_text_findings(tmp_path: Path) -> None:
