@@ -73,6 +73,11 @@ def max(x: jax.Array, axis: int = -1, keepdims: bool = False) -> jax.Array:  # n
     return jnp.max(x, axis=axis, keepdims=keepdims)
 
 
+def extremes(x: jax.Array) -> tuple[float, float]:
+    """The smallest and the largest element."""
+    return float(jnp.min(x)), float(jnp.max(x))
+
+
 def sides(r: jax.Array) -> tuple[jax.Array, jax.Array]:
     """min(r, 0) and min(−r, 0), chosen so that at r = 0 a gradient enters one side only."""
     less = r < 0

@@ -126,7 +126,7 @@ def _check_values(xp: Namespace, name: str, x: Array, tolerance: float | None, c
     x = xp.detach(x)
     total = xp.sum(x)
     # one comparison per defect on the fast way; the place is looked up only when there is something to report
-    if not bool((xp.isfinite(total) & (total > 0)).all()) or xp.extremes(x)[0] < 0:
+    if bool(xp.any(~(xp.isfinite(total) & (total > 0)))) or xp.extremes(x)[0] < 0:
         _report_defect(xp, name, x)
     if counts:
         if bool(xp.any(x != xp.round(x))):
