@@ -20,7 +20,9 @@ def svg(divergences: Sequence[FDivergence]) -> str:
     for i, d in enumerate(divergences):
         points = " ".join(f"{_x(t):.1f},{_y(f, tallest):.1f}" for t, f in _samples(d, tallest))
         parts.append(f'<polyline class="line{i}" points="{points}"/>')
-        parts.append(f'<text class="name" x="{MARGIN + 150}" y="{MARGIN / 2 + 16 * i + 6:.0f}">{escape(d.name)}</text>')
+        parts.append(
+            f'<text class="name" x="{MARGIN + 150}" y="{MARGIN / 2 + 16 * i + 6:.0f}">{escape(d.name)}</text>'
+        )
         parts.append(_key(i))
     names = escape(", ".join(d.name for d in divergences))
     label = f'role="img" aria-label="f(t) of {names}"'

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import bibliography
 import curve
-
 import kullback as kb
 from kullback import FDivergence
 
@@ -32,7 +31,7 @@ def pages() -> dict[str, str]:
 def families() -> dict[str, tuple[FDivergence, ...]]:
     """Page name -> the divergences on it: one, or the catalogue's examples of a family with a parameter."""
     listed = kb.catalogue()
-    groups = {d.name: (d,) for d in listed.named}
+    groups: dict[str, tuple[FDivergence, ...]] = {d.name: (d,) for d in listed.named}
     for name, _ in listed.families:
         groups[name] = tuple(d for d in listed.examples if d.name.partition("(")[0] == name)
     return dict(sorted(groups.items()))
@@ -117,7 +116,10 @@ def limits(d: FDivergence) -> str:
 
 def values(d: FDivergence) -> str:
     """The members at a few ratios."""
-    rows = [f"| `{d.name}` at t = | " + " | ".join(f"{t:g}" for t in RATIOS) + " |", "|---" * (len(RATIOS) + 1) + "|"]
+    rows = [
+        f"| `{d.name}` at t = | " + " | ".join(f"{t:g}" for t in RATIOS) + " |",
+        "|---" * (len(RATIOS) + 1) + "|",
+    ]
     for member in ("value", "slope", "tilt", "curvature"):
         numbers = [float(getattr(d, member)(math.log(t))) for t in RATIOS]
         rows.append(f"| {member} | " + " | ".join(number(x) for x in numbers) + " |")

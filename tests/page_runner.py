@@ -83,7 +83,10 @@ def run_plain(block: Block, namespace: dict[str, Any], page: str) -> None:
             assert agrees(got, expected), f"{place}: the page says {expected}, the code gives {got}"
         printed.write(output.getvalue())
     if block.printed is not None:
-        got, said = ([row.rstrip() for row in text.strip("\n").splitlines()] for text in (printed.getvalue(), block.printed))
+        got, said = (
+            [row.rstrip() for row in text.strip("\n").splitlines()]
+            for text in (printed.getvalue(), block.printed)
+        )
         assert got == said, f"{page}:{block.line} prints\n" + "\n".join(got)
 
 

@@ -148,9 +148,8 @@ def imports(tree: ast.AST) -> Iterator[tuple[int, str, tuple[str, ...]]]:
             yield from ((node.lineno, alias.name, ()) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield node.lineno, node.module or "", tuple(alias.name for alias in node.names)
-        elif isinstance(node, ast.Call) and _called(node) in {"import_module", "__import__"} and node.args:
-            if isinstance(node.args[0], ast.Constant):
-                yield node.lineno, str(node.args[0].value), ()
+        elif isinstance(node, ast.Call) and _called(node) in {"import_module", "__import__"}:
+            yield from ((node.lineno, str(a.value), ()) for a in node.args[:1] if isinstance(a, ast.Constant))
 
 
 def misplaced_imports(root: Path, places: dict[str, tuple[str, ...]]) -> list[str]:
@@ -161,7 +160,9 @@ def misplaced_imports(root: Path, places: dict[str, tuple[str, ...]]) -> list[st
         for line, module, _ in imports(parse(path)):
             package = module.split(".")[0]
             if package in places and not place.startswith(places[package]):
-                found.append(f"{place}:{line} imports {package}; only {', '.join(places[package]) or 'nobody'} may")
+                found.append(
+                    f"{place}:{line} imports {package}; only {', '.join(places[package]) or 'nobody'} may"
+                )
     return found
 
 

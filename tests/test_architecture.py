@@ -14,9 +14,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import source_rules as rules
 
 import kullback
+import source_rules as rules
 
 REPOSITORY = Path(__file__).parents[1]
 SOURCE = REPOSITORY / "src" / "kullback"
@@ -87,7 +87,11 @@ def test_formulas_are_written_once() -> None:
 def test_rooms_import_downwards() -> None:
     command = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     done = subprocess.run(
-        [sys.executable, "-c", command, "--no-logo"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+        [sys.executable, "-c", command, "--no-logo"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -141,14 +145,26 @@ def test_front_door_is_declared() -> None:
 
 
 def test_public_names_carry_formula_and_example() -> None:
-    gaps = {name: rules.docstring_gap(inspect.getdoc(value)) for name, value in public_objects() if not is_plain(value)}
+    gaps = {
+        name: rules.docstring_gap(inspect.getdoc(value))
+        for name, value in public_objects()
+        if not is_plain(value)
+    }
     assert {name: gap for name, gap in gaps.items() if gap} == {}
 
 
 def readable_files() -> list[Path]:
     suffixes = {".py", ".md", ".toml", ".yml", ".bib", ".html", ".csv", ".j2"}
-    named = [REPOSITORY / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "mkdocs.yml")]
-    found = [p for folder in CODE for p in folder.rglob("*") if p.suffix in suffixes and "__pycache__" not in p.parts]
+    named = [
+        REPOSITORY / name
+        for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "mkdocs.yml")
+    ]
+    found = [
+        p
+        for folder in CODE
+        for p in folder.rglob("*")
+        if p.suffix in suffixes and "__pycache__" not in p.parts
+    ]
     return [p for p in (*named, *found) if p.stat().st_size < 1_000_000]
 
 
@@ -159,7 +175,9 @@ def test_no_path_of_one_machine() -> None:
 
 
 def test_every_source_is_in_the_references() -> None:
-    keys = set(re.findall(r"^@\w+\{([^,\s]+),", (REPOSITORY / "docs/references.bib").read_text(), re.MULTILINE))
+    keys = set(
+        re.findall(r"^@\w+\{([^,\s]+),", (REPOSITORY / "docs/references.bib").read_text(), re.MULTILINE)
+    )
     cited = {
         key
         for path in rules.python_files(SOURCE)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import bibliography
-import generate
-import page_runner
 import pytest
 
+import bibliography
+import generate
 import kullback as kb
+import page_runner
 
 REPOSITORY = Path(__file__).parents[1]
-PAGES = sorted([*(REPOSITORY / "docs").rglob("*.md"), REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md"])
+PAGES = sorted(
+    [*(REPOSITORY / "docs").rglob("*.md"), REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md"]
+)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
@@ -76,7 +78,9 @@ def test_generated_page_runs_and_is_complete(name: str, tmp_path: Path) -> None:
 def test_bibliography_is_complete() -> None:
     found = bibliography.entries(bibliography.BIBLIOGRAPHY.read_text(encoding="utf-8"))
     assert [key for key, entry in found.items() if not {"author", "title", "year"} <= entry.keys()] == []
-    assert all(key.endswith(entry["year"]) or key[:-1].endswith(entry["year"]) for key, entry in found.items())
+    assert all(
+        key.endswith(entry["year"]) or key[:-1].endswith(entry["year"]) for key, entry in found.items()
+    )
 
 
 def test_an_unknown_source_stops_the_build() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 import source_rules as rules
 
 # rule, file, offending text, innocent text
@@ -29,7 +30,12 @@ CASES = [
     ),
     (rules.private_imports, "a.py", "from kullback.answer import _BITS\n", "from kullback import _ops\n"),
     (rules.second_formulas, "a.py", "d = (p * np.log(p / q)).sum()\n", "d = p * log(2)\n"),
-    (rules.second_formulas, "a.py", "d = sum(math.log2(p / q) * p for p, q in z)\n", "d = p * np.log(q / p)\n"),
+    (
+        rules.second_formulas,
+        "a.py",
+        "d = sum(math.log2(p / q) * p for p, q in z)\n",
+        "d = p * np.log(q / p)\n",
+    ),
     (rules.second_formulas, "a.py", "d = p * (p.log() - q.log())\n", "d = p * (p - log(q))\n"),
     (rules.second_formulas, "a.py", "from s import rel_entr\nd = rel_entr(p, q)\n", "d = kl(p, q)\n"),
 ]
