@@ -83,11 +83,13 @@ def run_plain(block: Block, namespace: dict[str, Any], page: str) -> None:
             assert agrees(got, expected), f"{place}: the page says {expected}, the code gives {got}"
         printed.write(output.getvalue())
     if block.printed is not None:
-        got, said = (
-            [row.rstrip() for row in text.strip("\n").splitlines()]
-            for text in (printed.getvalue(), block.printed)
-        )
-        assert got == said, f"{page}:{block.line} prints\n" + "\n".join(got)
+        got, said = (_rows(text) for text in (printed.getvalue(), block.printed))
+        if got != said:
+            raise AssertionError(f"{page}:{block.line} prints\n" + "\n".join(got))
+
+
+def _rows(text: str) -> list[str]:
+    return [row.rstrip() for row in text.strip("\n").splitlines()]
 
 
 def _execute(statement: ast.stmt, namespace: dict[str, Any], place: str) -> Any:

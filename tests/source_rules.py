@@ -37,11 +37,11 @@ def functions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, Function]]
             yield from functions(node, prefix)
 
 
-def exported(root: Path) -> set[str]:
-    """The names that some `__all__` below root promises."""
+def exported(folder: Path) -> set[str]:
+    """The names that some `__all__` in the folder promises."""
     return {
         str(name.value)
-        for path in python_files(root)
+        for path in folder.glob("*.py")
         for node in parse(path).body
         if isinstance(node, ast.Assign) and any(getattr(t, "id", "") == "__all__" for t in node.targets)
         for name in getattr(node.value, "elts", ())
@@ -50,9 +50,9 @@ def exported(root: Path) -> set[str]:
 
 
 def public_functions(root: Path) -> Iterator[tuple[str, Function]]:
-    """Exported functions, and the public methods of exported classes, as `file.py:Class.method`."""
-    names = exported(root)
+    """Functions that their room exports, and the public methods of such classes, as `file.py:Class.method`."""
     for path in python_files(root):
+        names = exported(path.parent)
         for name, node in functions(parse(path)):
             parts = name.split(".")
             if parts[0] in names and "<locals>" not in parts and not any(is_private(part) for part in parts):
