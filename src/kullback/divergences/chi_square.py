@@ -68,6 +68,7 @@ class NeymanChiSquare(FDivergence):
     formula = r"\frac{(t - 1)^2}{t}"
     at_zero = math.inf
     at_infinity = 1.0
+    power_at_zero = 1.0
     curvature_at_one = 2.0
 
     @property

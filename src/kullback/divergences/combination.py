@@ -43,6 +43,10 @@ class Combination(FDivergence):
         return sum(w * d.at_zero for w, d in self.parts)
 
     @property
+    def power_at_zero(self) -> float:
+        return max(d.power_at_zero for _, d in self.parts)
+
+    @property
     def curvature_at_one(self) -> float | None:
         scales = [d.curvature_at_one for _, d in self.parts]
         return None if None in scales else sum(w * s for (w, _), s in zip(self.parts, scales, strict=True) if s)

@@ -83,6 +83,11 @@ class FDivergence(ABC):
         """The largest known power of the divergence that is a metric, `None` where none is known."""
         return None
 
+    @property
+    def power_at_zero(self) -> float:
+        """The k ≥ 0 with f(t) ~ t⁻ᵏ as t → 0; 0 where f is bounded there or grows like a logarithm."""
+        return 0.0
+
     @abstractmethod
     def _below(self, u: Array) -> Array:
         """f(eᵘ) for u ≤ 0, accurate to the last bits near 0."""
@@ -115,6 +120,11 @@ class FDivergence(ABC):
     def upper_bound(self) -> float:
         """The value on disjoint supports, f(0) + f°(0): no divergence is larger; may be infinite."""
         return self.at_zero + self.at_infinity
+
+    @property
+    def steepness(self) -> float:
+        """The larger of the powers with which f grows at 0 and f° does: how fast products may overflow."""
+        return max(self.power_at_zero, self.dual.power_at_zero)
 
     @property
     def bounded(self) -> bool:

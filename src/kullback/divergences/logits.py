@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kullback._ops import Array, Namespace, ops
+from kullback.divergences.growth import reach, weigh
 from kullback.divergences.simplex import limit
 from kullback.errors import DTypeError, InvalidInputError, ShapeError
 
 if TYPE_CHECKING:
     from kullback.divergences.generator import FDivergence
-
-# log-ratios above this are left out of the sum of exponentials, where they would overflow, and enter by their own mass
-_FAR = {64: 300.0, 32: 40.0}
-
 
 @dataclass(frozen=True)
 class Pair:
@@ -24,6 +22,8 @@ class Pair:
     p: Array
     q: Array
     r: Array
+    log_p: Array | None = None
+    log_q: Array | None = None
     live: Array | None = None
     only_p: Array | None = None
     only_q: Array | None = None
@@ -37,14 +37,14 @@ def divergence(d: FDivergence, a: Array, b: Array) -> Array:
         return closed(x, y, False, False)[0]
 
     def closed(x: Array, y: Array, need_x: bool, need_y: bool) -> tuple[Array, Array | None, Array | None]:
-        return _value_and_gradients(d, xp, compare(xp, x, y), need_x, need_y)
+        return _value_and_gradients(d, xp, compare(xp, x, y, d.steepness), need_x, need_y)
 
     return xp.with_gradient(plain, closed, a, b)
 
 
-def compare(xp: Namespace, a: Array, b: Array) -> Pair:
+def compare(xp: Namespace, a: Array, b: Array, steepness: float = 0.0) -> Pair:
     """p, q and r = log p − log q = (a − b) − log Σ q exp(a − b), the sum formed around the mean of a − b."""
-    far = _FAR[xp.precision(a)]
+    far = reach(xp, a, steepness)
     if xp.at_hand(a):
         gap, q = a - b, xp.softmax(b)
         centred = gap - xp.detach(xp.sum(q * gap, keepdims=True))
@@ -74,7 +74,8 @@ def _compare_masked(xp: Namespace, a: Array, b: Array, far: float) -> Pair:
     close = (total > -0.5) & (apart < 0.5)
     shift = xp.log1p(xp.where(close, total, 0.0)) - xp.log1p(-xp.where(close, apart, 0.0))
     r = xp.where(close, centred - shift, gap - (log_p_total - log_q_total))
-    return Pair(p, q, xp.where(live, r, 0.0), live, has_p & ~has_q, has_q & ~has_p)
+    log_p, log_q = xp.where(has_p, a, 0.0) - log_p_total, xp.where(has_q, b, 0.0) - log_q_total
+    return Pair(p, q, xp.where(live, r, 0.0), log_p, log_q, live, has_p & ~has_q, has_q & ~has_p)
 
 
 def _softmax(xp: Namespace, x: Array) -> tuple[Array, Array]:
@@ -94,20 +95,42 @@ def _value_and_gradients(
     Every member is taken at r ≤ 0 of its own generator or, where t > 1 would overflow, of the dual; each side vanishes
     on the other's half-line, because f and f' are 0 at 1. Thus q·tilt is q f°'(1/t) below, p (f°(1/t) − f'(t)) above.
     """
+    if pair.live is not None and d.steepness > 0:
+        return _steep(d, xp, pair, need_p, need_q)
     p, q, dual = pair.p, pair.q, d.dual
     below, above = xp.sides(pair.r)
     f_below, f_above = _both_sides(d, xp, pair.r, below, above)
-    value = _total(xp, pair, q * f_below + p * f_above, d.at_zero, d.at_infinity)
+    value = _total(xp, pair, q * f_below + p * f_above, d)
     if not (need_p or need_q):
         return value, None, None
     slope_below, slope_above = dual._slope(-below), d._slope(-above)
     to_p = to_q = None
     if need_q:
-        tilted = q * slope_below + p * (f_above - slope_above)
-        to_q = _centred(xp, pair, tilted, q, pair.only_q, d.at_zero)
+        to_q = _centred(xp, pair, q * slope_below + p * (f_above - slope_above), q, pair.only_q, d.at_zero)
     if need_p:
-        sloped = p * slope_above + q * (f_below - slope_below)
-        to_p = _centred(xp, pair, sloped, p, pair.only_p, d.at_infinity)
+        to_p = _centred(xp, pair, p * slope_above + q * (f_below - slope_below), p, pair.only_p, d.at_infinity)
+    return value, to_p, to_q
+
+
+def _steep(d: FDivergence, xp: Namespace, pair: Pair, need_p: bool, need_q: bool) -> Any:
+    """The same for a generator that grows like a power, whose products with the masses are taken through logarithms."""
+    dual = d.dual
+    below, above = xp.sides(pair.r)
+
+    def q_times(member: Callable[[Array], Array]) -> Array:
+        return weigh(xp, pair.q, pair.log_q, member, below, d.power_at_zero)
+
+    def p_times(member: Callable[[Array], Array]) -> Array:
+        return weigh(xp, pair.p, pair.log_p, member, above, dual.power_at_zero)
+
+    value = _total(xp, pair, q_times(d._below) + p_times(dual._below), d)
+    to_p = to_q = None
+    if need_q:
+        part = q_times(lambda u: dual._slope(-u)) - p_times(lambda u: d._slope(-u) - dual._below(u))
+        to_q = _centred(xp, pair, part, pair.q, pair.only_q, d.at_zero)
+    if need_p:
+        part = p_times(lambda u: d._slope(-u)) - q_times(lambda u: dual._slope(-u) - d._below(u))
+        to_p = _centred(xp, pair, part, pair.p, pair.only_p, d.at_infinity)
     return value, to_p, to_q
 
 
@@ -119,20 +142,23 @@ def _both_sides(d: FDivergence, xp: Namespace, r: Array, below: Array, above: Ar
     return xp.where(less, both, 0.0), xp.where(less, 0.0, both)
 
 
-def _total(xp: Namespace, pair: Pair, inside: Array, at_zero: float, at_infinity: float) -> Array:
+def _total(xp: Namespace, pair: Pair, inside: Array, d: FDivergence) -> Array:
     if pair.live is None:
         return xp.sum(inside)
     inside = xp.where(pair.live, inside, 0.0)
-    return xp.sum(inside + limit(xp, pair.only_q, pair.q, at_zero) + limit(xp, pair.only_p, pair.p, at_infinity))
+    return xp.sum(inside + limit(xp, pair.only_q, pair.q, d.at_zero) + limit(xp, pair.only_p, pair.p, d.at_infinity))
 
 
 def _centred(xp: Namespace, pair: Pair, part: Array, mass: Array, only: Array | None, price: float) -> Array:
     """part − mass Σ part, with the limit of the member where the other side has no class; an infinite one is left out."""
-    if pair.live is not None:
-        part = xp.where(pair.live, part, 0.0)
-        if price < math.inf:
-            part = part + limit(xp, only, mass, price)
-    return part - mass * xp.sum(part, keepdims=True)
+    if pair.live is None:
+        return part - mass * xp.sum(part, keepdims=True)
+    part = xp.where(pair.live, part, 0.0)
+    if price < math.inf:
+        part = part + limit(xp, only, mass, price)
+    total = xp.sum(part, keepdims=True)
+    # a row whose gradient overflows has none that could be followed
+    return xp.where(xp.isinf(total), 0.0, part - mass * total)
 
 
 def read(a: Array, b: Array, *, axis: int, validate: bool) -> tuple[Namespace, Array, Array]:

@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass
 
 from kullback._ops import Array, ops
-from kullback._ops.remainders import exp_remainder, second_remainder, tilted_second_remainder
+from kullback._ops.remainders import by_size, exp_remainder, second_remainder, tilted_second_remainder
 from kullback.divergences.generator import FDivergence
 from kullback.divergences.kullback_leibler import exp_growth, kl, reverse_kl
 from kullback.errors import InvalidInputError
+
+_MIDDLE = 2.0  # the log-ratio at which both forms of a small power lose less than two bits
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,6 +56,10 @@ class Alpha(FDivergence):
         return 1.0 / self.a if self.a > 0 else math.inf
 
     @property
+    def power_at_zero(self) -> float:
+        return max(0.0, -self.a)
+
+    @property
     def curvature_at_one(self) -> float:
         return 1.0
 
@@ -64,8 +70,16 @@ class Alpha(FDivergence):
     def _below(self, u: Array) -> Array:
         a, b = self.a, self.a - 1.0
         if a < 0.5:
-            return (exp_remainder(u) - a * u * u * second_remainder(a * u)) / (1.0 - a)
+            return by_size(u, _MIDDLE, self._near_one, self._far_from_one) / (1.0 - a)
         return (exp_growth(u) + b * u * u * tilted_second_remainder(b * u, u)) / a
+
+    def _near_one(self, u: Array) -> Array:
+        return exp_remainder(u) - self.a * u * u * second_remainder(self.a * u)
+
+    def _far_from_one(self, u: Array) -> Array:
+        # the remainders both grow like |u|, and their difference does not
+        xp = ops(u)
+        return xp.expm1(u) - xp.expm1(self.a * u) / self.a
 
     def _slope(self, r: Array) -> Array:
         b = self.a - 1.0

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from kullback._ops import Array, Namespace, ops
+from kullback.divergences.growth import reach, weigh
 
 if TYPE_CHECKING:
     from kullback.divergences.generator import FDivergence
@@ -37,7 +38,11 @@ def _live_terms(d: FDivergence, xp: Namespace, p: Array, q: Array, totals: tuple
         u = xp.where(beyond, xp.log(small) - xp.log(large), -xp.log1p(xp.where(beyond, 0.0, ratio)))
     if totals:
         large = large / (totals[0] * totals[2])
-    return large * d._halves(less, u)
+    widest = reach(xp, u, d.steepness)
+    if d.steepness == 0 or (xp.at_hand(u) and xp.extremes(u)[0] > -widest):
+        return large * d._halves(less, u)
+    power = xp.where(less, xp.zeros_like(u) + d.power_at_zero, d.dual.power_at_zero)
+    return weigh(xp, large, xp.log(large), lambda x: d._halves(less, x), u, power)
 
 
 def _compare(
