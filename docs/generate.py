@@ -48,11 +48,11 @@ def overview() -> str:
                 *(number(x) for x in (d.at_zero, d.at_infinity)),
                 number(d.curvature_at_one),
                 "yes" if d.symmetric else "no",
-                metric(d),
+                {None: "–", 1.0: "D", 0.5: "√D"}.get(d.metric_root, f"D^{d.metric_root}"),
                 f"`{d.dual.name}`",
             ]
             rows.append("| " + " | ".join(cells) + " |")
-    return "\n".join(["# Divergences", "", OVERVIEW, "", *rows, ""])
+    return "\n".join(["---", "hide: [toc]", "---", "", "# Divergences", "", OVERVIEW, "", *rows, ""])
 
 
 OVERVIEW = """Every one is $D_f(p \\| q) = \\sum_i q_i\\, f(p_i/q_i)$ with its own convex f, in the standard form
@@ -142,18 +142,25 @@ def number(x: float | None) -> str:
 
 def escape_bars(formula: str) -> str:
     """A bar would end the cell of a table."""
-    return formula.replace("|", r"\vert ")
+    return formula.replace("|", r"{\vert}")
 
 
 def mathml(page: str) -> str:
     """Formulas that arithmatex marked, as MathML, which browsers draw without any script."""
+    return re.sub(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', _drawn, page, flags=re.DOTALL)
+
+
+def _drawn(match: re.Match[str]) -> str:
     from latex2mathml.converter import convert
 
-    def draw(match: re.Match[str]) -> str:
-        block = match[1] == "div"
-        return convert(html.unescape(match[2]).strip(), display="block" if block else "inline")
+    block = match[1] == "div"
+    drawn = convert(html.unescape(match[2]).strip(), display="block" if block else "inline")
+    # named functions come without the thin space that TeX puts around them
+    drawn = re.sub(r"(<mi>(?:log|exp|sup|lim|max|min)</mi>)", rf"{THIN}\1{THIN}", drawn)
+    return f'<div class="formula">{drawn}</div>' if block else drawn
 
-    return re.sub(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', draw, page, flags=re.DOTALL)
+
+THIN = '<mspace width="0.167em"/>'
 
 
 def on_config(config):
