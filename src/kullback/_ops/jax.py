@@ -84,6 +84,11 @@ def sides(r: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jnp.where(less, r, 0.0), jnp.where(less, 0.0, -r)
 
 
+def folded(less: jax.Array, r: jax.Array) -> jax.Array:
+    """−|r|, where `less` says that r is negative; smooth from the right at 0, where −|r| has no derivative."""
+    return jnp.where(less, r, -r)
+
+
 def ordered(less: jax.Array, p: jax.Array, q: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The smaller and the larger of p and q, where `less` says that p is less.
 

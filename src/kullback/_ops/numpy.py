@@ -82,6 +82,11 @@ def sides(r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.minimum(r, 0.0), np.minimum(-r, 0.0)
 
 
+def folded(less: np.ndarray, r: np.ndarray) -> np.ndarray:
+    """−|r|, where `less` says that r is negative."""
+    return -np.abs(r)
+
+
 def ordered(less: np.ndarray, p: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The smaller and the larger of p and q, where `less` says that p is less."""
     return np.minimum(p, q), np.maximum(p, q)

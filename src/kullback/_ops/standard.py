@@ -69,6 +69,10 @@ class Standard:
         """min(r, 0) and min(−r, 0)."""
         return self.minimum(r, 0.0), self.minimum(-r, 0.0)
 
+    def folded(self, less: Array, r: Array) -> Array:
+        """−|r|, where `less` says that r is negative."""
+        return -self._xp.abs(r)
+
     def ordered(self, less: Array, p: Array, q: Array) -> tuple[Array, Array]:
         """The smaller and the larger of p and q, where `less` says that p is less."""
         return self._xp.minimum(p, q), self._xp.maximum(p, q)

@@ -99,12 +99,20 @@ def sides(r: Tensor) -> tuple[Tensor, Tensor]:
     return torch.clamp(r, max=0.0), torch.clamp(-r, max=0.0)
 
 
+def folded(less: Tensor, r: Tensor) -> Tensor:
+    """−|r|, where `less` says that r is negative; smooth from the right at 0, where −|r| has no derivative."""
+    return torch.where(less, r, -r) if torch.is_grad_enabled() else -torch.abs(r)
+
+
 def ordered(less: Tensor, p: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
     """The smaller and the larger of p and q, where `less` says that p is less.
 
-    Chosen by `where`: the gradient of minimum and maximum is halved at a tie, which would spoil second derivatives.
+    Chosen by `where` if gradients are kept: those of minimum and maximum are halved at a tie, which would spoil second
+    derivatives.
     """
-    return torch.where(less, p, q), torch.where(less, q, p)
+    if torch.is_grad_enabled():
+        return torch.where(less, p, q), torch.where(less, q, p)
+    return torch.minimum(p, q), torch.maximum(p, q)
 
 
 def any(x: Tensor) -> Tensor:  # noqa: A001

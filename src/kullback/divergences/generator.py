@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from kullback._ops import Array, ops
 from kullback.divergences import inversion, logits, simplex
+from kullback.divergences.growth import reach
 from kullback.divergences.masses import in_base, masses
 from kullback.errors import InvalidInputError
 
@@ -92,10 +93,23 @@ class FDivergence(ABC):
     def _below(self, u: Array) -> Array:
         """f(eᵘ) for u ≤ 0, accurate to the last bits near 0."""
 
-    def _halves(self, less: Array, u: Array) -> Array:
-        """f(eᵘ) where p is less than q, f°(eᵘ) where it is not; u ≤ 0 is the negative size of the log-ratio."""
-        below = self._below(u)
-        return below if self.symmetric else ops(u).where(less, below, self.dual._below(u))
+    def _term(self, p: Array, q: Array, r: Array) -> Array:
+        """q f(p/q) at the log-ratio r: each half-line by the generator that does not overflow there."""
+        xp = ops(r)
+        if self.symmetric:
+            less = r < 0
+            return xp.ordered(less, p, q)[1] * self._below(xp.folded(less, r))
+        below, above = xp.sides(r)
+        # each side vanishes on the other's half-line, because f(1) = 0
+        return q * self._below(below) + p * self.dual._below(above)
+
+    def _pull(self, p: Array, q: Array, r: Array) -> Array:
+        """q (f(t) − t f'(t)), what the gradient towards the logits of q is made of; p (f°(1/t) − f'(t)) where t > 1."""
+        xp = ops(r)
+        if xp.at_hand(r) and xp.extremes(r)[1] < reach(xp, r, self.steepness):
+            return q * self.dual._slope(-r)
+        below, above = xp.sides(r)
+        return q * self.dual._slope(-below) + p * (self.dual._below(above) - self._slope(-above))
 
     @abstractmethod
     def _slope(self, r: Array) -> Array:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kullback._ops import Array, ops
 from kullback._ops.remainders import RADIUS, by_size, exp_remainder, exp_series
 from kullback.divergences.generator import FDivergence, Interval
+from kullback.divergences.growth import reach
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,8 +38,16 @@ class KullbackLeibler(FDivergence):
     def _below(self, u: Array) -> Array:
         return exp_growth(u)
 
-    def _halves(self, less: Array, u: Array) -> Array:
-        return _both(less, u)
+    def _term(self, p: Array, q: Array, r: Array) -> Array:
+        return _one_remainder(p, q, -r)
+
+    def _pull(self, p: Array, q: Array, r: Array) -> Array:
+        # q − p, whose digits near equality are those of r
+        xp = ops(r)
+        if xp.at_hand(r) and xp.extremes(r)[1] < reach(xp, r):
+            return -q * xp.expm1(r)
+        less = r < 0
+        return xp.where(less, -q, p) * xp.expm1(xp.where(less, r, -r))
 
     def _slope(self, r: Array) -> Array:
         return r
@@ -77,8 +86,11 @@ class ReverseKullbackLeibler(FDivergence):
     def _below(self, u: Array) -> Array:
         return exp_remainder(u)
 
-    def _halves(self, less: Array, u: Array) -> Array:
-        return _both(~less, u)
+    def _term(self, p: Array, q: Array, r: Array) -> Array:
+        return _one_remainder(q, p, r)
+
+    def _pull(self, p: Array, q: Array, r: Array) -> Array:
+        return -q * r
 
     def _slope(self, r: Array) -> Array:
         return -ops(r).expm1(-r)
@@ -132,18 +144,13 @@ def exp_growth(u: Array) -> Array:
     return by_size(u, RADIUS, lambda z: xp.exp(z) * z * z * exp_series(-z), lambda z: z * xp.exp(z) - xp.expm1(z))
 
 
-def _both(growth: Array, u: Array) -> Array:
-    """`exp_growth(u)` where `growth`, `exp_remainder(u)` elsewhere: one series serves both."""
-    xp = ops(u)
-
-    def near(z: Array) -> Array:
-        return xp.where(growth, xp.exp(z), 1.0) * (z * z) * exp_series(xp.where(growth, -z, z))
-
-    def far(z: Array) -> Array:
-        rise = xp.expm1(z)
-        return xp.where(growth, z * (rise + 1.0) - rise, rise - z)
-
-    return by_size(u, RADIUS, near, far)
+def _one_remainder(mass: Array, other: Array, x: Array) -> Array:
+    """mass φ(x), which is both halves of the divergence in one; where φ overflows it is the other mass, e^x of this."""
+    xp = ops(x)
+    limit = reach(xp, x)
+    if xp.at_hand(x) and xp.extremes(x)[1] < limit:
+        return mass * exp_remainder(x)
+    return xp.where(x < limit, mass * exp_remainder(xp.minimum(x, limit)), other)
 
 
 kl = KullbackLeibler()

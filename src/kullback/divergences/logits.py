@@ -57,12 +57,14 @@ def compare(xp: Namespace, a: Array, b: Array, steepness: float = 0.0) -> Pair:
 
 
 def _compare_masked(xp: Namespace, a: Array, b: Array, far: float) -> Pair:
-    p, log_p_total = _softmax(xp, a)
-    q, log_q_total = _softmax(xp, b)
+    e_p, p_total, log_p_total = _exponentials(xp, a)
+    e_q, q_total, log_q_total = _exponentials(xp, b)
+    p, q = e_p / p_total, e_q / q_total
     has_p, has_q = xp.isfinite(a), xp.isfinite(b)
     live = has_p & has_q
     gap = xp.where(live, a, 0.0) - xp.where(live, b, 0.0)
-    weight = xp.where(live, q, 0.0)
+    # from the unnormalised masses, so that a compiler sums everything so far in one pass
+    weight = xp.where(live, e_q, 0.0)
     share = xp.sum(weight, keepdims=True)
     mean = xp.detach(xp.sum(weight * gap, keepdims=True) / xp.where(share > 0, share, 1.0))
     centred = gap - mean
@@ -78,37 +80,25 @@ def _compare_masked(xp: Namespace, a: Array, b: Array, far: float) -> Pair:
     return Pair(p, q, xp.where(live, r, 0.0), log_p, log_q, live, has_p & ~has_q, has_q & ~has_p)
 
 
-def _softmax(xp: Namespace, x: Array) -> tuple[Array, Array]:
-    """softmax(x) and log Σ exp(x), from one pass of exponentials."""
+def _exponentials(xp: Namespace, x: Array) -> tuple[Array, Array, Array]:
+    """exp(x − max x), their sum, and log Σ exp(x)."""
     top = xp.max(x, keepdims=True)
     top = xp.detach(xp.where(xp.isfinite(top), top, 0.0))
     e = xp.exp(x - top)
     total = xp.sum(e, keepdims=True)
-    return e / total, top + xp.log(total)
+    return e, total, top + xp.log(total)
 
 
 def _value_and_gradients(
     d: FDivergence, xp: Namespace, pair: Pair, need_p: bool, need_q: bool
 ) -> tuple[Array, Array | None, Array | None]:
-    """D, ∂D/∂a = p (slope − E_p slope) and ∂D/∂b = q (tilt − E_q tilt).
-
-    Every member is taken at r ≤ 0 of its own generator or, where t > 1 would overflow, of the dual; each side vanishes
-    on the other's half-line, because f and f' are 0 at 1. Thus q·tilt is q f°'(1/t) below, p (f°(1/t) − f'(t)) above.
-    """
+    """D, ∂D/∂a = p (slope − E_p slope) and ∂D/∂b = q (tilt − E_q tilt)."""
     if pair.live is not None and d.steepness > 0:
         return _steep(d, xp, pair, need_p, need_q)
-    p, q, dual = pair.p, pair.q, d.dual
-    below, above = xp.sides(pair.r)
-    f_below, f_above = _both_sides(d, xp, pair.r, below, above)
-    value = _total(xp, pair, q * f_below + p * f_above, d)
-    if not (need_p or need_q):
-        return value, None, None
-    slope_below, slope_above = dual._slope(-below), d._slope(-above)
-    to_p = to_q = None
-    if need_q:
-        to_q = _centred(xp, pair, q * slope_below + p * (f_above - slope_above), q, pair.only_q, d.at_zero)
-    if need_p:
-        to_p = _centred(xp, pair, p * slope_above + q * (f_below - slope_below), p, pair.only_p, d.at_infinity)
+    p, q, r = pair.p, pair.q, pair.r
+    value = _total(xp, pair, d._term(p, q, r), d)
+    to_p = _centred(xp, pair, d.dual._pull(q, p, -r), p, pair.only_p, d.at_infinity) if need_p else None
+    to_q = _centred(xp, pair, d._pull(p, q, r), q, pair.only_q, d.at_zero) if need_q else None
     return value, to_p, to_q
 
 
@@ -132,14 +122,6 @@ def _steep(d: FDivergence, xp: Namespace, pair: Pair, need_p: bool, need_q: bool
         part = p_times(lambda u: d._slope(-u)) - q_times(lambda u: dual._slope(-u) - d._below(u))
         to_p = _centred(xp, pair, part, pair.p, pair.only_p, d.at_infinity)
     return value, to_p, to_q
-
-
-def _both_sides(d: FDivergence, xp: Namespace, r: Array, below: Array, above: Array) -> tuple[Array, Array]:
-    if not d.symmetric:
-        return d._below(below), d.dual._below(above)
-    less = r < 0
-    both = d._below(xp.where(less, r, -r))
-    return xp.where(less, both, 0.0), xp.where(less, 0.0, both)
 
 
 def _total(xp: Namespace, pair: Pair, inside: Array, d: FDivergence) -> Array:

@@ -31,18 +31,20 @@ def terms(d: FDivergence, p: Array, q: Array, *totals: Array) -> Array:
 def _live_terms(d: FDivergence, xp: Namespace, p: Array, q: Array, totals: tuple[Array, ...]) -> Array:
     less, small, large, gap = _compare(xp, p, q, totals)
     ratio = gap / small
-    u = -xp.log1p(ratio)
+    size = xp.log1p(ratio)
     # a ratio beyond the largest number: the logarithms' difference is then large, and exact enough
     beyond = xp.isinf(ratio)
     if not xp.at_hand(p) or bool(xp.any(beyond)):
-        u = xp.where(beyond, xp.log(small) - xp.log(large), -xp.log1p(xp.where(beyond, 0.0, ratio)))
+        size = xp.where(beyond, xp.log(large) - xp.log(small), xp.log1p(xp.where(beyond, 0.0, ratio)))
+    r = xp.where(less, -size, size)
     if totals:
-        large = large / (totals[0] * totals[2])
-    widest = reach(xp, u, d.steepness)
-    if d.steepness == 0 or (xp.at_hand(u) and xp.extremes(u)[0] > -widest):
-        return large * d._halves(less, u)
-    power = xp.where(less, xp.zeros_like(u) + d.power_at_zero, d.dual.power_at_zero)
-    return weigh(xp, large, xp.log(large), lambda x: d._halves(less, x), u, power)
+        p, q = p / totals[0], q / totals[2]
+    if d.steepness == 0 or (xp.at_hand(size) and xp.extremes(size)[1] < reach(xp, size, d.steepness)):
+        return d._term(p, q, r)
+    below, above = xp.sides(r)
+    return weigh(xp, q, xp.log(q), d._below, below, d.power_at_zero) + weigh(
+        xp, p, xp.log(p), d.dual._below, above, d.dual.power_at_zero
+    )
 
 
 def _compare(
