@@ -131,7 +131,7 @@ class LeCam(FDivergence):
     def _curvature(self, r: Array) -> Array:
         xp = ops(r)
         share = 1.0 / (1.0 + xp.exp(-r))
-        return 4.0 * share * share * (1.0 - share)
+        return 4.0 * share * share / (1.0 + xp.exp(r))
 
     def _conjugate(self, u: Array) -> Array:
         xp = ops(u)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kullback._ops import Array, ops
 from kullback._ops.remainders import ENTROPY_RADIUS, by_size, entropy_series, exp_remainder
@@ -54,7 +54,7 @@ class JensenShannon(FDivergence):
         return by_size(u, ENTROPY_RADIUS, near, far)
 
     def _slope(self, r: Array) -> Array:
-        return 0.5 * _log_share(r, 0.5)
+        return 0.5 * _log_share(r, 0.5, 0.5)
 
     def _curvature(self, r: Array) -> Array:
         return 0.5 / (1.0 + ops(r).exp(-r))
@@ -80,6 +80,7 @@ class SkewJensenShannon(FDivergence):
     """
 
     beta: float
+    rest: float = field(compare=False)  # 1 − beta, carried along so that the dual of the dual is this one to the last bit
 
     @property
     def name(self) -> str:
@@ -91,43 +92,39 @@ class SkewJensenShannon(FDivergence):
 
     @property
     def dual(self) -> FDivergence:
-        return skew_js(1.0 - self.beta)
+        return SkewJensenShannon(self.rest, self.beta)
 
     @property
     def at_zero(self) -> float:
-        return -(1.0 - self.beta) * math.log1p(-self.beta)
-
-    @property
-    def at_infinity(self) -> float:
-        return -self.beta * math.log(self.beta)
+        # log(1 − beta), from whichever of the two is small
+        return -self.rest * (math.log1p(-self.beta) if self.beta < 0.5 else math.log(self.rest))
 
     @property
     def curvature_at_one(self) -> float:
-        return self.beta * (1.0 - self.beta)
+        return self.beta * self.rest
 
     def _below(self, u: Array) -> Array:
         # two relative entropies against the mixture m, each a remainder of its own log-ratio, so nothing cancels
         xp, beta = ops(u), self.beta
         log_m = xp.log1p(beta * xp.expm1(u))
-        to_p = _log_share(u, beta)
-        return xp.exp(log_m) * (beta * exp_growth(to_p) + (1.0 - beta) * _growth_above(-log_m))
+        to_p = _log_share(u, beta, self.rest)
+        return xp.exp(log_m) * (beta * exp_growth(to_p) + self.rest * _growth_above(-log_m))
 
     def _slope(self, r: Array) -> Array:
-        return self.beta * _log_share(r, self.beta)
+        return self.beta * _log_share(r, self.beta, self.rest)
 
     def _curvature(self, r: Array) -> Array:
-        beta = self.beta
-        return beta * (1.0 - beta) / (beta + (1.0 - beta) * ops(r).exp(-r))
+        return self.beta * self.rest / (self.beta + self.rest * ops(r).exp(-r))
 
     def _conjugate(self, u: Array) -> Array:
-        xp, beta = ops(u), self.beta
-        return -(1.0 - beta) * xp.log1p(-beta / (1.0 - beta) * xp.expm1(u / beta))
+        xp, beta, rest = ops(u), self.beta, self.rest
+        return -rest * xp.log1p(-beta / rest * xp.expm1(u / beta))
 
 
-def _log_share(r: Array, beta: float) -> Array:
-    """log(t / (βt + 1 − β)), accurate to the last bits near t = 1 and without overflow."""
+def _log_share(r: Array, beta: float, rest: float) -> Array:
+    """log(t / (βt + 1 − β)) with rest = 1 − β, accurate to the last bits near t = 1 and without overflow."""
     xp = ops(r)
-    above = -xp.log1p((1.0 - beta) * xp.expm1(xp.minimum(-r, 1.0)))
+    above = -xp.log1p(rest * xp.expm1(xp.minimum(-r, 1.0)))
     if xp.at_hand(r) and xp.extremes(r)[0] >= -1.0:
         return above
     below = r - xp.log1p(beta * xp.expm1(xp.minimum(r, -1.0)))
@@ -153,7 +150,7 @@ def skew_js(beta: float) -> FDivergence:
         raise InvalidInputError(
             f"skew_js needs 0 < beta < 1, got {beta!r}; the limits of its normalised() are kl (0) and reverse_kl (1)"
         )
-    return js if beta == 0.5 else SkewJensenShannon(float(beta))
+    return js if beta == 0.5 else SkewJensenShannon(float(beta), 1.0 - float(beta))
 
 
 @dataclass(frozen=True, repr=False)

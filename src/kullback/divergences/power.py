@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kullback._ops import Array, ops
 from kullback._ops.remainders import by_size, exp_remainder, second_remainder, tilted_second_remainder
@@ -30,6 +30,7 @@ class Alpha(FDivergence):
     """
 
     a: float
+    rest: float = field(compare=False)  # 1 − a, carried along so that the dual of the dual is this one to the last bit
 
     @property
     def name(self) -> str:
@@ -49,7 +50,7 @@ class Alpha(FDivergence):
 
     @property
     def dual(self) -> FDivergence:
-        return self if self.a == 0.5 else alpha(1.0 - self.a)
+        return self if self.a == 0.5 else Alpha(self.rest, self.a)
 
     @property
     def at_zero(self) -> float:
@@ -68,9 +69,9 @@ class Alpha(FDivergence):
         return self.a < 0
 
     def _below(self, u: Array) -> Array:
-        a, b = self.a, self.a - 1.0
+        a, b = self.a, -self.rest
         if a < 0.5:
-            return by_size(u, _MIDDLE, self._near_one, self._far_from_one) / (1.0 - a)
+            return by_size(u, _MIDDLE, self._near_one, self._far_from_one) / self.rest
         return (exp_growth(u) + b * u * u * tilted_second_remainder(b * u, u)) / a
 
     def _near_one(self, u: Array) -> Array:
@@ -82,14 +83,14 @@ class Alpha(FDivergence):
         return xp.expm1(u) - xp.expm1(self.a * u) / self.a
 
     def _slope(self, r: Array) -> Array:
-        b = self.a - 1.0
+        b = -self.rest
         return ops(r).expm1(b * r) / b
 
     def _curvature(self, r: Array) -> Array:
         return ops(r).exp(self.a * r)
 
     def _conjugate(self, u: Array) -> Array:
-        xp, a, b = ops(u), self.a, self.a - 1.0
+        xp, a, b = ops(u), self.a, -self.rest
         inside = b * u > -1.0
         power = xp.expm1((a / b) * xp.log1p(xp.where(inside, b * u, 0.0))) / a
         return xp.where(inside, power, -1.0 / a)
@@ -107,7 +108,7 @@ def alpha(a: float) -> FDivergence:
     """
     if isinstance(a, bool) or not isinstance(a, (int, float)) or not math.isfinite(a):
         raise InvalidInputError(f"alpha needs a finite number, got {a!r}; for a limit use renyi(math.inf)")
-    return kl if a == 1 else reverse_kl if a == 0 else Alpha(float(a))
+    return kl if a == 1 else reverse_kl if a == 0 else Alpha(float(a), 1.0 - float(a))
 
 
 EXAMPLES = (alpha(-1.5), alpha(0.3), alpha(0.5), alpha(1.0000001), alpha(3.0))
