@@ -166,3 +166,8 @@ def with_gradient(plain: Callable[..., jax.Array], closed: Callable[..., Any], a
 def derivative(f: Callable[[Any], Any], t: jax.Array) -> jax.Array:
     """f'(t) elementwise, by forward-mode differentiation; itself differentiable."""
     return jax.jvp(f, (t,), (jnp.ones_like(t),))[1]
+
+
+def second_derivative(f: Callable[[Any], Any], t: jax.Array) -> jax.Array:
+    """f''(t) elementwise, by forward-mode differentiation twice; itself differentiable."""
+    return derivative(lambda x: derivative(f, x), t)

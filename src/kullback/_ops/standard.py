@@ -132,3 +132,6 @@ class Standard:
         raise DTypeError(
             f"{self.NAME} has no derivatives; pass derivative= to FDivergence.from_generator, or use NumPy, torch or JAX"
         )
+
+    def second_derivative(self, f: Callable[[Array], Array], t: Array) -> Array:
+        return self.derivative(f, t)

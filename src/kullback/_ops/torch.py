@@ -235,3 +235,6 @@ def derivative(f: Callable[[Any], Any], t: Tensor) -> Tensor:
     return torch.func.jvp(f, (t,), (torch.ones_like(t),))[1]
 
 
+def second_derivative(f: Callable[[Any], Any], t: Tensor) -> Tensor:
+    """f''(t) elementwise, by forward-mode differentiation twice; itself differentiable."""
+    return derivative(lambda x: derivative(f, x), t)

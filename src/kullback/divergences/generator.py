@@ -123,6 +123,34 @@ class FDivergence(ABC):
         """f*(u) inside its domain; families with a closed form replace the numerical inversion."""
         return inversion.conjugate(self, u)
 
+    @staticmethod
+    def from_generator(
+        f: Callable[[Any], Any],
+        derivative: Callable[[Any], Any] | None = None,
+        *,
+        name: str | None = None,
+        at_zero: float | None = None,
+        at_infinity: float | None = None,
+    ) -> FDivergence:
+        r"""A divergence from your own convex function $f$ on (0, ∞) with $f(1) = 0$.
+
+        `f` maps an array of positive numbers elementwise, written for NumPy, torch or JAX (or with operators alone, for
+        all of them). Its slope is taken by forward-mode differentiation in torch and JAX and by a complex step in
+        NumPy, unless `derivative` is given; near 1, values come from an expansion and keep their digits. The limits
+        f(0) and lim f(t)/t are found numerically unless given. f is centred to f(t) − f'(1)(t − 1), which changes no
+        divergence. Raises `InvalidInputError` where f is not convex, f(1) is not 0, or f cannot be differentiated.
+
+        Source: [csiszar1967].
+
+        >>> import kullback as kb
+        >>> mine = kb.FDivergence.from_generator(lambda t: (t - 1) ** 2, name="mine")
+        >>> round(mine([0.5, 0.5], [0.25, 0.75]), 6)
+        0.333333
+        """
+        from kullback.divergences.user import from_generator
+
+        return from_generator(f, derivative, name=name, at_zero=at_zero, at_infinity=at_infinity)
+
     # What follows -----------------------------------------------------------------------------------------------
 
     @property

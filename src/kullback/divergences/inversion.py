@@ -27,6 +27,7 @@ def conjugate(d: FDivergence, u: Array) -> Array:
     flat = r < 0.999 - widest  # the supremum is taken at t = 0
     curvature = d._curvature(r)
     # a differentiable Newton step, t f''(t) dr = du, carries the gradients of u; its size is the bisection's rest
-    safe = xp.where(flat | (curvature <= 0), 1.0, curvature)
-    r = xp.where(flat, 0.0, r + (u - d._slope(r)) * xp.exp(xp.where(flat, 0.0, r)) / safe)
-    return xp.where(flat, -d.at_zero, -d.dual._slope(-r))
+    smooth = (curvature > 0) & ~flat
+    step = (u - d._slope(r)) * xp.exp(xp.where(flat, 0.0, r)) / xp.where(smooth, curvature, 1.0)
+    r = xp.where(flat, 0.0, r + xp.where(smooth, step, 0.0))
+    return xp.where(flat, -d.at_zero, u * xp.exp(r) - d._value(r))
