@@ -76,7 +76,7 @@ class SkewJensenShannon(FDivergence):
 
     >>> import kullback as kb
     >>> round(kb.skew_js(0.1)([0.5, 0.5], [0.25, 0.75]), 6)
-    0.014089
+    0.012752
     """
 
     beta: float
