@@ -199,7 +199,7 @@ class TestSizes:
         rows = varint(2 * 20_190)  # Thrift writes integers doubled (zigzag) in groups of seven bits
         assert data.count(rows) >= 2
         path.write_bytes(resize_footer(data, rows, varint(2 * 10**12)))
-        with pytest.raises(UntrustedFileError, match="16000 GB|16 000 GB"):
+        with pytest.raises(UntrustedFileError, match="8 000 GB"):
             read(path)
 
     @pytest.mark.parametrize("compression", ["lz4", "zstd"])
@@ -338,13 +338,19 @@ def test_damaged_files_raise_library_errors_only(
     name, data = seed
     path = tmp_path / name
     path.write_bytes(mutate(data, changes))
+    message = refusal(path)
+    assert message is None or (name in message and "\n" not in message)
+
+
+def refusal(path: Path) -> str | None:
+    """What the library says of a file, nothing where it reads it; any other exception passes through."""
     try:
         frame = read(path)
         with blame(path):
             frame.collect()
     except KullbackError as error:
-        assert name in str(error)
-        assert "\n" not in str(error)
+        return str(error)
+    return None
 
 
 @given(data=st.binary(max_size=200), ending=st.sampled_from([".csv", ".tsv", ".jsonl", ".parquet", ".arrow"]))
@@ -352,10 +358,8 @@ def test_damaged_files_raise_library_errors_only(
 def test_any_bytes_raise_library_errors_only(data: bytes, ending: str, tmp_path: Path) -> None:
     path = tmp_path / f"any{ending}"
     path.write_bytes(data)
-    try:
-        read(path)
-    except KullbackError as error:
-        assert "any" in str(error)
+    message = refusal(path)
+    assert message is None or "any" in message
 
 
 def test_zip_bombs_are_refused_unopened(tmp_path: Path) -> None:
