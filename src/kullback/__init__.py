@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from kullback.answer import Answer
 from kullback.divergences import (
+    Divergence,
     FDivergence,
     alpha,
+    bhattacharyya,
+    bregman,
     catalogue,
+    cauchy_schwarz,
     gan,
     jeffreys,
     js,
@@ -16,10 +20,12 @@ from kullback.divergences import (
     le_cam,
     neyman_chi2,
     pearson_chi2,
+    renyi,
     reverse_kl,
     skew_js,
     squared_hellinger,
     total_variation,
+    tsallis,
 )
 from kullback.errors import (
     ConvergenceError,
@@ -57,6 +63,7 @@ __all__ = [
     "ConvergenceError",
     "CoverageWarning",
     "DTypeError",
+    "Divergence",
     "FDivergence",
     "InvalidInputError",
     "KullbackError",
@@ -69,7 +76,10 @@ __all__ = [
     "UnsupportedPairError",
     "UntrustedFileError",
     "alpha",
+    "bhattacharyya",
+    "bregman",
     "catalogue",
+    "cauchy_schwarz",
     "compare",
     "gan",
     "jeffreys",
@@ -78,8 +88,10 @@ __all__ = [
     "le_cam",
     "neyman_chi2",
     "pearson_chi2",
+    "renyi",
     "reverse_kl",
     "skew_js",
     "squared_hellinger",
     "total_variation",
+    "tsallis",
 ]

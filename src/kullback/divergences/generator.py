@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-from kullback._ops import Array, ops
+from kullback._ops import Array, Namespace, ops
 from kullback.divergences import inversion, logits, simplex
 from kullback.divergences.growth import reach
-from kullback.divergences.masses import in_base, masses
+from kullback.divergences.masses import masses
+from kullback.divergences.noun import Divergence
 from kullback.errors import InvalidInputError
 
 
@@ -32,7 +33,7 @@ class Interval:
         return f"{opening}{self.low:g}, {self.high:g}{closing}"
 
 
-class FDivergence(ABC):
+class FDivergence(Divergence):
     r"""A convex generator f in standard form, f(1) = 0 and f'(1) = 0, and the divergence that it defines.
 
     $$D_f(p \| q) = \sum_i q_i\, f(p_i / q_i), \qquad 0 \cdot f(0/0) = 0,$$
@@ -53,16 +54,6 @@ class FDivergence(ABC):
     conjugate_closed: ClassVar[bool] = False  # whether f* is finite at the upper end of its domain
 
     # What a family says -----------------------------------------------------------------------------------------
-
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """The name in the catalogue, with its parameter."""
-
-    @property
-    @abstractmethod
-    def formula(self) -> str:
-        """f(t), in LaTeX."""
 
     @property
     @abstractmethod
@@ -135,7 +126,7 @@ class FDivergence(ABC):
         r"""A divergence from your own convex function $f$ on (0, ∞) with $f(1) = 0$.
 
         `f` maps an array of positive numbers elementwise, written for NumPy, torch or JAX (or with operators alone, for
-        all of them). Its slope is taken by forward-mode differentiation in torch and JAX and by a complex step in
+        all of them). Its slope is taken by automatic differentiation in torch and JAX and by a complex step in
         NumPy, unless `derivative` is given; near 1, values come from an expansion and keep their digits. The limits
         f(0) and lim f(t)/t are found numerically unless given. f is centred to f(t) − f'(1)(t − 1), which changes no
         divergence. Raises `InvalidInputError` where f is not convex, f(1) is not 0, or f cannot be differentiated.
@@ -263,68 +254,11 @@ class FDivergence(ABC):
         with pair.xp.quiet():
             return pair.xp.moveaxis(simplex.terms(self, *pair.arrays()), -1, axis)
 
-    def __call__(
-        self,
-        p: Array | Mapping[Any, float],
-        q: Array | Mapping[Any, float],
-        *,
-        axis: int = -1,
-        keepdims: bool = False,
-        normalize: bool = False,
-        counts: bool = False,
-        by_label: bool = False,
-        missing: Literal["zero", "drop"] | None = None,
-        base: float | None = None,
-        validate: bool = True,
-    ) -> Array:
-        r"""The divergence of two probability vectors, $D_f(p \| q)$, in nats.
+    def _on_masses(self, xp: Namespace, *arrays: Array) -> Array:
+        return xp.by_rows(lambda *block: xp.sum(simplex.terms(self, *block)), *arrays)
 
-        `p` and `q` have their categories along `axis`, whose lengths must agree; the other axes broadcast. Masses are
-        used as they are given and must sum to 1; `normalize=True` divides by the sums, in double the precision of the
-        elements; `counts=True` takes whole numbers, of which proportional ones give exactly 0. `by_label=True` takes
-        mappings or Series and aligns them by label. `missing` says what a masked, null or NaN mass is: `"zero"`, or
-        `"drop"` for leaving the category out of both. `base=2` gives bits. `validate=False` skips the look at the
-        values, which on an accelerator waits for the device; shapes and types are always checked.
-
-        Returns an array of the inputs' library without `axis` (a float where nothing is left); +inf where the
-        mathematics says so. Raises `InvalidInputError`, `ShapeError` or `DTypeError`, naming argument, place and remedy.
-
-        >>> import kullback as kb
-        >>> kb.js([1.0, 0.0], [0.0, 1.0], base=2)
-        1.0
-        """
-        pair = masses(
-            p, q, axis=axis, normalize=normalize, counts=counts, by_label=by_label, missing=missing, validate=validate
-        )
-        xp = pair.xp
-        with xp.quiet():
-            total = xp.by_rows(lambda *block: xp.sum(simplex.terms(self, *block)), *pair.arrays())
-        return simplex.finish(xp, in_base(total, base), axis if keepdims else None)
-
-    def of_logits(
-        self,
-        a: Array,
-        b: Array,
-        *,
-        axis: int = -1,
-        keepdims: bool = False,
-        base: float | None = None,
-        validate: bool = False,
-    ) -> Array:
-        r"""The divergence of two softmax distributions, $D_f(\mathrm{softmax}(a) \| \mathrm{softmax}(b))$, in nats.
-
-        `a` and `b` are unnormalised log-probabilities along `axis`; −inf takes a class out. Half precision is computed
-        in float32. Gradients of any order reach both arguments in torch and JAX; where the value is +inf they are those
-        of the finite part. A row that is −inf throughout has no distribution: its value is NaN and no other row's is
-        touched; `validate=True` raises `InvalidInputError` instead, and on NaN or +inf.
-
-        >>> import kullback as kb
-        >>> kb.kl.of_logits([5.0, 5.0], [7.0, 7.0])
-        0.0
-        """
-        xp, a, b = logits.read(a, b, axis=axis, validate=validate)
-        with xp.quiet():
-            return simplex.finish(xp, in_base(logits.divergence(self, a, b), base), axis if keepdims else None)
+    def _on_logits(self, a: Array, b: Array) -> Array:
+        return logits.divergence(self, a, b)
 
     def normalised(self) -> FDivergence:
         """The same divergence scaled to f''(1) = 1, so that one weight means the same under every divergence.
@@ -349,10 +283,6 @@ class FDivergence(ABC):
         from kullback.divergences.combination import weighted
 
         return weighted(((1.0, self), (1.0, other))) if isinstance(other, FDivergence) else NotImplemented
-
-    def __repr__(self) -> str:
-        return self.name
-
 
 def _elementwise(member: Callable[[Array], Array], x: Array) -> Array:
     xp = ops(x)

@@ -206,3 +206,14 @@ def _limit(scaled: Callable[[float], float], sign: float) -> tuple[float, float,
 def _centre(given: float, sign: float, at_one: float, slope_at_one: float) -> float:
     """A limit that the user gave for his own f, moved to the centred one."""
     return given - at_one + slope_at_one if sign < 0 else given - slope_at_one
+
+
+def check_convex_on_masses(phi: Function, label: str) -> None:
+    """Raises `InvalidInputError` where `phi` has chords below its values on (0, 1]."""
+    xp = _library(phi, label)
+    t = np.linspace(1e-3, 1.0, 257)
+    values = _numbers(xp, phi(_array(xp, t)))
+    bend = values[:-2] - 2.0 * values[1:-1] + values[2:]
+    bad = np.flatnonzero(~(bend >= -1e-9 * (1.0 + np.max(np.abs(values)))))
+    if bad.size:
+        raise InvalidInputError(f"{label} is not convex near {t[bad[0] + 1]:.4g}; a Bregman divergence needs it to be")
