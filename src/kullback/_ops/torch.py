@@ -232,7 +232,8 @@ def with_gradient(plain: Callable[..., Tensor], closed: Callable[..., Any], a: T
 
 def derivative(f: Callable[[Any], Any], t: Tensor) -> Tensor:
     """f'(t) elementwise, as the gradient of the sum; itself differentiable."""
-    return torch.func.grad(lambda x: torch.sum(f(x)))(t)
+    # zeros added: a derivative that is 0 everywhere comes as a tensor without storage
+    return torch.func.grad(lambda x: torch.sum(f(x)))(t) + torch.zeros_like(t)
 
 
 def second_derivative(f: Callable[[Any], Any], t: Tensor) -> Tensor:

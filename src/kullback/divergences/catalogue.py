@@ -9,19 +9,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any
+from textwrap import wrap
 
 from kullback.divergences.generator import FDivergence
+from kullback.divergences.noun import Divergence
 from kullback.errors import InvalidInputError
 
-_HEADER = ("name", "f(1/0)", "f(0)", "f''(1)", "symmetric", "metric", "dual", "aliases")
+Family = Callable[[float], Divergence]
+
+_HEADER = ("name", "f(0)", "f(t)/t", "f''(1)", "dual", "metric", "also called")
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Named divergences, families with a parameter, and one or more examples of each family.
+    r"""Divergences by name: those without a parameter, families with one, and members of the families as examples.
 
-    $$\\text{name} \\mapsto f$$
+    $$\text{name} \mapsto D$$
+
+    Iterating gives the f-divergences, `relatives` the others.
 
     >>> import kullback as kb
     >>> kb.catalogue().find("psi")
@@ -29,89 +34,101 @@ class Catalogue:
     """
 
     named: tuple[FDivergence, ...]
-    families: tuple[tuple[str, Callable[[float], FDivergence]], ...]
     examples: tuple[FDivergence, ...]
+    relatives: tuple[Divergence, ...]
+    families: tuple[tuple[str, Family], ...]
 
     def __iter__(self) -> Iterator[FDivergence]:
-        """Every named divergence and the examples of every family."""
+        """Every f-divergence without a parameter, and the examples of every family."""
         return iter((*self.named, *self.examples))
 
     def __len__(self) -> int:
         return len(self.named) + len(self.examples)
 
-    def find(self, name: str) -> FDivergence:
-        r"""The divergence of that name or alias, such as "kl", "psi", "alpha(0.5)" or "alpha:0.5"; $\text{name} \mapsto f$.
+    def find(self, name: str) -> Divergence:
+        r"""The divergence of a name, an alias or a family with its parameter: $\text{name} \mapsto D$.
 
-        Raises `InvalidInputError` listing what is known.
+        `"kl"`, `"psi"`, `"alpha(0.5)"` and `"alpha:0.5"` are such names. Raises `InvalidInputError` listing the known
+        ones.
 
         >>> import kullback as kb
         >>> kb.catalogue().find("alpha:0.5")
         alpha(0.5)
         """
-        key = name.strip().lower().replace("-", "_").replace(" ", "_")
-        for d in self.named:
-            if key == d.name or key in d.aliases:
+        typed = name.strip().lower()
+        key = _key(typed)
+        for d in (*self.named, *self.relatives):
+            if key == d.name or (isinstance(d, FDivergence) and key in d.aliases):
                 return d
-        # the minus sign of a parameter survives: it is matched in what was typed
-        match = re.fullmatch(r"([a-z_]+)[(:]([^()]+)\)?", name.strip().lower())
-        family = dict(self.families).get(match[1]) if match else None
-        if match and family:
-            try:
-                return family(float(match[2]))
-            except ValueError as error:
-                raise InvalidInputError(f"{name!r}: {error}") from None
-        known = [d.name for d in self.named] + [f"{family}:NUMBER" for family, _ in self.families]
-        raise InvalidInputError(f"no divergence is called {name[:40]!r}; known: {', '.join(sorted(known))}")
+        match = re.fullmatch(r"([a-z_ -]+)[(:]([^()]+)\)?", typed)
+        family = dict(self.families).get(_key(match[1])) if match else None
+        if match is None or family is None:
+            known = [d.name for d in (*self.named, *self.relatives) if "(" not in d.name]
+            known += [f"{family}:NUMBER" for family, _ in self.families]
+            raise InvalidInputError(f"no divergence is called {name[:40]!r}; known: {', '.join(sorted(known))}")
+        try:
+            return family(float(match[2]))
+        except ValueError as error:
+            raise InvalidInputError(f"{name[:40]!r}: {error}") from None
 
     def __str__(self) -> str:
         rows = [_HEADER, *(_row(d) for d in self)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADER))]
         lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+        relatives = "not f-divergences: " + ", ".join(d.name for d in self.relatives)
+        rule = "-" * max(map(len, lines))
+        return "\n".join([lines[0], rule, *lines[1:], rule, *wrap(relatives, 78)])
 
     __repr__ = __str__
+
+
+def _key(name: str) -> str:
+    return name.strip().replace("-", "_").replace(" ", "_")
 
 
 def _row(d: FDivergence) -> tuple[str, ...]:
     scale = d.curvature_at_one
     return (
         d.name,
-        _number(d.at_infinity),
         _number(d.at_zero),
+        _number(d.at_infinity),
         "-" if scale is None else _number(scale),
-        "yes" if d.symmetric else "no",
+        "itself" if d.symmetric else d.dual.name[:15],
         "-" if d.metric_root is None else f"D^{d.metric_root:g}",
-        d.dual.name,
-        ", ".join(d.aliases[:2]),
+        min(d.aliases, key=len, default=""),
     )
 
 
 def _number(x: float) -> str:
-    return "inf" if math.isinf(x) else f"{x:.4g}"
+    return "inf" if math.isinf(x) else f"{x:.3g}"
 
 
 @cache
 def catalogue() -> Catalogue:
     r"""All divergences of the library, with their properties as data; printed, a table.
 
-    $$\{f_1, f_2, \dots\}$$
+    $$\{D_1, D_2, \dots\}$$
+
+    A module of this folder is listed by what it holds: divergences under their own names, and in `FAMILIES` a mapping
+    of names to a factory and the parameters of its examples.
 
     >>> import kullback as kb
     >>> kb.kl in tuple(kb.catalogue())
     True
     """
-    named: dict[str, FDivergence] = {}
-    families: dict[str, Any] = {}
-    examples: list[FDivergence] = []
+    found: dict[str, Divergence] = {}
+    families: dict[str, Family] = {}
+    members: list[Divergence] = []
     package = import_module("kullback.divergences")
     for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
         module = import_module(f"kullback.divergences.{info.name}")
-        for key, entry in vars(module).items():
-            if isinstance(entry, FDivergence) and key == entry.name:
-                named[key] = entry
-        found = getattr(module, "EXAMPLES", ())
-        examples.extend(found)
-        for example in found:
-            family = example.name.partition("(")[0]
-            families[family] = getattr(module, family)
-    return Catalogue(tuple(named.values()), tuple(families.items()), tuple(examples))
+        found.update({d.name: d for key, d in vars(module).items() if isinstance(d, Divergence) and key == d.name})
+        for family, (factory, parameters) in getattr(module, "FAMILIES", {}).items():
+            families[family] = factory
+            members.extend(factory(parameter) for parameter in parameters)
+    return Catalogue(
+        tuple(d for d in found.values() if isinstance(d, FDivergence)),
+        tuple(d for d in members if isinstance(d, FDivergence)),
+        tuple(d for d in (*found.values(), *members) if not isinstance(d, FDivergence)),
+        tuple(families.items()),
+    )

@@ -195,4 +195,4 @@ class GAN(FDivergence):
 js = JensenShannon()
 gan = GAN()
 
-EXAMPLES = (skew_js(0.1), skew_js(0.9))
+FAMILIES = {"skew_js": (skew_js, (0.1, 0.9))}

@@ -111,4 +111,4 @@ def alpha(a: float) -> FDivergence:
     return kl if a == 1 else reverse_kl if a == 0 else Alpha(float(a), 1.0 - float(a))
 
 
-EXAMPLES = (alpha(-1.5), alpha(0.3), alpha(0.5), alpha(1.0000001), alpha(3.0))
+FAMILIES = {"alpha": (alpha, (-1.5, 0.3, 0.5, 1.0000001, 3.0))}

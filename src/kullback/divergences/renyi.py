@@ -137,3 +137,5 @@ def tsallis(order: float) -> FDivergence:
 
 
 bhattacharyya = Bhattacharyya()
+
+FAMILIES = {"renyi": (renyi, (0.0, 0.5, 1.0, 2.0, math.inf)), "tsallis": (tsallis, ())}
