@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from os import PathLike
+from pathlib import Path
 
 from kullback.answer import Answer
 
@@ -94,3 +97,70 @@ class Report:
     skipped: tuple[Skipped, ...]
     seconds: float
     notes: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """Drift where a column drifts; otherwise "can't tell" where one is open; otherwise the same."""
+        found = {column.verdict for column in self.columns}
+        return next((v for v in (Verdict.DRIFT, Verdict.CANT_TELL) if v in found), Verdict.SAME)
+
+    @property
+    def drifted(self) -> tuple[Column, ...]:
+        """The columns that drift."""
+        return tuple(column for column in self.columns if column.verdict is Verdict.DRIFT)
+
+    def __getitem__(self, name: str) -> Column:
+        """The column of this name."""
+        found = next((column for column in self.columns if column.name == name), None)
+        if found is None:
+            raise KeyError(self._absence(name))
+        return found
+
+    def _absence(self, name: str) -> str:
+        from kullback.tables.wording import visible
+
+        reason = next((skipped.reason for skipped in self.skipped if skipped.name == name), None)
+        if reason is not None:
+            return f"column {visible(name)!r} was not compared: {visible(reason, 200)}"
+        known = ", ".join(visible(column.name, 24) for column in self.columns[:8])
+        return f"no column {visible(name)!r}; there is {known}{', …' if len(self.columns) > 8 else ''}"
+
+    def __contains__(self, name: object) -> bool:
+        return any(column.name == name for column in self.columns)
+
+    def __iter__(self) -> Iterator[Column]:
+        return iter(self.columns)
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    def __bool__(self) -> bool:
+        """A report is one, also where no column could be compared."""
+        return True
+
+    def table(self, *, width: int = 80) -> str:
+        """The report as text in lines of at most `width` cells."""
+        from kullback.tables import terminal
+
+        return terminal.plain(self, width)
+
+    def __str__(self) -> str:
+        return self.table()
+
+    def to_markdown(self) -> str:
+        """The report as a table for a pull request, in the markdown of GitHub."""
+        from kullback.tables import markdown
+
+        return markdown.render(self)
+
+    def to_html(self, path: str | PathLike[str]) -> Path:
+        """Write the report as one page that needs nothing else: no script, no network; returns its path."""
+        from kullback.tables import page, writing
+
+        return writing.write_atomically(path, page.render(self))
+
+    def to_json(self, path: str | PathLike[str]) -> Path:
+        """Write every number of the report as JSON, which `kullback.tables.serial.load` reads back."""
+        from kullback.tables import serial, writing
+
+        return writing.write_atomically(path, serial.dumps(self))

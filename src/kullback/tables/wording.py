@@ -35,6 +35,15 @@ def visible(text: str, limit: int = 80) -> str:
     return "".join(parts)
 
 
+def label(text: str, limit: int = 80) -> str:
+    """A name from a data file; one that would not be seen stands in quotation marks.
+
+    >>> label("age"), label(" ")
+    ('age', '" "')
+    """
+    return visible(text, limit) if text.strip() else f'"{visible(text, max(limit - 2, 0))}"'
+
+
 def file_name(path: object, limit: int = 80) -> str:
     """A path for reading; of a long one the end is kept, where the name stands.
 

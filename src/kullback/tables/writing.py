@@ -37,9 +37,7 @@ def _checked(target: Path, name: str) -> Path:
     if target.exists() and not target.is_file():
         raise InvalidInputError(f"{name} is not a regular file; name another one")
     if not target.parent.is_dir():
-        raise InvalidInputError(
-            f"{name}: there is no directory {file_name(target.parent)}; create it first"
-        )
+        raise InvalidInputError(f"{name}: there is no directory {file_name(target.parent)}; create it first")
     if not os.access(target.parent, os.W_OK):
         raise InvalidInputError(f"{name}: the directory {file_name(target.parent)} cannot be written to")
     return target
