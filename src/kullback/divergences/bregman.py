@@ -80,7 +80,8 @@ def bregman(phi: Callable[[Any], Any], *, name: str | None = None) -> Bregman:
     `InvalidInputError` where it is not convex on (0, 1). Source: [bregman1967].
 
     >>> import numpy as np
-    >>> round(bregman(lambda x: x * np.log(x))([0.5, 0.5], [0.25, 0.75]), 6)
+    >>> import kullback as kb
+    >>> round(kb.bregman(lambda x: x * np.log(x))([0.5, 0.5], [0.25, 0.75]), 6)
     0.143841
     """
     from kullback.divergences.probing import check_convex_on_masses

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from kullback._ops import Array, Namespace, ops
-from kullback.divergences import logits, simplex
+from kullback.divergences import logits
 from kullback.divergences.generator import FDivergence
 from kullback.divergences.kullback_leibler import kl
 from kullback.divergences.noun import Divergence
@@ -46,7 +46,9 @@ class Renyi(Divergence):
         live = (p > 0) & (q > 0)
         log_p, log_q = (xp.log(xp.where(live, x, 1.0)) for x in (p, q))
         near = None if self.order in (0.0, math.inf) else alpha(self.order)._on_masses(xp, *arrays)
-        return self._combine(xp, near, live, log_p, log_q, q, xp.max(xp.where((p > 0) & (q == 0), 1.0, 0.0 * p)))
+        return self._combine(
+            xp, near, live, log_p, log_q, q, xp.max(xp.where((p > 0) & (q == 0), 1.0, 0.0 * p))
+        )
 
     def _on_logits(self, a: Array, b: Array) -> Array:
         xp = ops(a, b)
@@ -58,7 +60,14 @@ class Renyi(Divergence):
         return self._combine(xp, near, live, log_p, log_q, xp.softmax(b), lost)
 
     def _combine(
-        self, xp: Namespace, near: Array | None, live: Array, log_p: Array, log_q: Array, q: Array, lost: Array
+        self,
+        xp: Namespace,
+        near: Array | None,
+        live: Array,
+        log_p: Array,
+        log_q: Array,
+        q: Array,
+        lost: Array,
     ) -> Array:
         """The order's formula; `lost` is 1 in rows where p has mass that q lacks."""
         if near is not None and self.order == 1:
@@ -128,7 +137,8 @@ def tsallis(order: float) -> FDivergence:
     An f-divergence: the alpha divergence times its order, which must be positive (`InvalidInputError` otherwise).
     Source: [tsallis1998].
 
-    >>> round(tsallis(2)([0.5, 0.5], [0.25, 0.75]), 6)
+    >>> import kullback as kb
+    >>> round(kb.tsallis(2)([0.5, 0.5], [0.25, 0.75]), 6)
     0.333333
     """
     if isinstance(order, bool) or not isinstance(order, (int, float)) or not 0 < order < math.inf:
