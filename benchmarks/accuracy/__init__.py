@@ -1,0 +1,1 @@
+"""What peer_numerics.py measures: kullback and its peers against mpmath."""
