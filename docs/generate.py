@@ -6,35 +6,69 @@ import html
 import inspect
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 import bibliography
 import curve
 import kullback as kb
-from kullback import FDivergence
+from kullback import Divergence, FDivergence
 
 PEERS = Path(__file__).parents[1] / "benchmarks" / "peer_numerics.md"
 RATIOS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of p/q, where a page tabulates the members
 
 
+@cache
 def pages() -> dict[str, str]:
     """Path below docs -> Markdown, for everything that is not written by hand."""
     text = bibliography.BIBLIOGRAPHY.read_text(encoding="utf-8")
     keys = set(bibliography.entries(text))
-    made = {"divergences/index.md": overview(), "references.md": bibliography.page(text)}
-    for name, members in families().items():
-        made[f"divergences/{name}.md"] = bibliography.link_keys(divergence(name, members), keys, root="../")
+    made = {"references.md": bibliography.page(text)}
+    made |= {
+        f"divergences/{name}.md": bibliography.link_keys(page, keys, root="../")
+        for name, page in divergences().items()
+    }
     return made
 
 
+def divergences() -> dict[str, str]:
+    """Page name -> Markdown: the overview, the f-divergences, their relatives, and what makes new ones."""
+    made = {"index": overview()}
+    made |= {name: divergence(name, members) for name, members in sorted(families().items())}
+    made |= {name: relative(name, members) for name, members in sorted(relatives().items())}
+    return made | {name: maker(name) for name in makers()}
+
+
 def families() -> dict[str, tuple[FDivergence, ...]]:
-    """Page name -> the divergences on it: one, or the catalogue's examples of a family with a parameter."""
-    listed = kb.catalogue()
-    groups: dict[str, tuple[FDivergence, ...]] = {d.name: (d,) for d in listed.named}
-    for name, _ in listed.families:
-        groups[name] = tuple(d for d in listed.examples if d.name.partition("(")[0] == name)
+    """Page name -> the f-divergences on it: one, or the catalogue's examples of a family with a parameter."""
+    groups: dict[str, tuple[FDivergence, ...]] = {}
+    for d in kb.catalogue():
+        groups[stem(d)] = (*groups.get(stem(d), ()), d)
     return dict(sorted(groups.items()))
+
+
+def relatives() -> dict[str, tuple[Divergence, ...]]:
+    """The same for what is not an f-divergence."""
+    groups: dict[str, tuple[Divergence, ...]] = {}
+    for d in kb.catalogue().relatives:
+        groups[stem(d)] = (*groups.get(stem(d), ()), d)
+    return groups
+
+
+def makers() -> list[str]:
+    """Public functions that return divergences and whose results the catalogue does not list."""
+    listed = {*families(), *relatives(), "catalogue"}
+    return [
+        name
+        for name in kb.divergences.__all__
+        if inspect.isfunction(getattr(kb, name, None)) and name not in listed
+    ]
+
+
+def stem(d: Divergence) -> str:
+    """The name without its parameter."""
+    return d.name.partition("(")[0]
 
 
 def overview() -> str:
@@ -52,7 +86,25 @@ def overview() -> str:
                 f"`{d.dual.name}`",
             ]
             rows.append("| " + " | ".join(cells) + " |")
-    return "\n".join(["---", "hide: [toc]", "---", "", "# Divergences", "", OVERVIEW, "", *rows, ""])
+    others = [f"- [`{name}`]({name}.md)" for name in [*sorted(relatives()), *makers()]]
+    return "\n".join(
+        [
+            "---",
+            "hide: [toc]",
+            "---",
+            "",
+            "# Divergences",
+            "",
+            OVERVIEW,
+            "",
+            *rows,
+            "",
+            RELATIVES,
+            "",
+            *others,
+            "",
+        ]
+    )
 
 
 OVERVIEW = """Every one is $D_f(p \\| q) = \\sum_i q_i\\, f(p_i/q_i)$ with its own convex f, in the standard form
@@ -60,15 +112,16 @@ f(1) = 0 and f′(1) = 0. `kb.catalogue()` holds this table as data; `kb.catalog
 `kb.catalogue().find("alpha:0.5")` the families. Values are in nats."""
 
 
+RELATIVES = "Not f-divergences, or made from a function of yours:"
+
+
 def divergence(name: str, members: Sequence[FDivergence]) -> str:
-    """The page of one divergence, or of one family by its examples."""
-    prose, example = split_docstring(inspect.getdoc(type(members[0])) or "")
+    """The page of one f-divergence, or of one family by its examples."""
+    lines = [curve.Line(d.name, partial(generator, d)) for d in members]
     sections = [
-        f"# {name}",
-        prose,
-        *(["```python\n" + example + "\n```"] if example else []),
+        *introduction(name, members[0]),
         "## The generator",
-        curve.svg(members),
+        curve.svg(lines, marks=(0, 1, 2, 3, 4), caption="f(t) against t = p/q"),
         "## Properties",
         properties(members),
         "## Where the supports differ",
@@ -78,6 +131,46 @@ def divergence(name: str, members: Sequence[FDivergence]) -> str:
         *(values(d) for d in members),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def relative(name: str, members: Sequence[Divergence]) -> str:
+    """The page of a divergence without a generator."""
+    lines = [curve.Line(d.name, partial(coin, d)) for d in members]
+    sections = [
+        *introduction(name, members[0]),
+        "## Two coins",
+        curve.svg(
+            lines, marks=(0, 0.25, 0.5, 0.75, 1), caption="the divergence of (x, 1 − x) to (½, ½) against x"
+        ),
+        NO_GENERATOR,
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+NO_GENERATOR = """It answers the calls of every divergence, on masses and on logits. It has no convex generator, so
+there is no `value`, `slope` or `dual`, and a verb that needs one refuses it."""
+
+
+def maker(name: str) -> str:
+    """The page of a function that makes a divergence."""
+    return "\n\n".join(introduction(name, getattr(kb, name))) + "\n"
+
+
+def introduction(name: str, entry: Divergence | Callable[..., object]) -> list[str]:
+    """Title, docstring, example."""
+    documented = type(entry) if isinstance(entry, Divergence) else entry
+    prose, example = split_docstring(inspect.getdoc(documented) or "")
+    return [f"# {name}", prose, *(["```python\n" + example + "\n```"] if example else [])]
+
+
+def generator(d: FDivergence, t: float) -> float:
+    """f(t), its limit at 0 included."""
+    return float(d.value(math.log(t))) if t else d.at_zero
+
+
+def coin(d: Divergence, x: float) -> float:
+    """The divergence of a coin with chance x to a fair one."""
+    return float(d([x, 1.0 - x], [0.5, 0.5]))
 
 
 MEMBERS = """Functions of the log-ratio r = log p − log q, tabulated at some t = eʳ. `value` is f(t), `slope` f′(t),
@@ -166,7 +259,10 @@ THIN = '<mspace width="0.167em"/>'
 def on_config(config):
     """Put the generated pages into the navigation."""
     section = next(entry for entry in config.nav if "Divergences" in entry)
-    section["Divergences"] = ["divergences/index.md", *(f"divergences/{name}.md" for name in families())]
+    section["Divergences"] = [
+        "divergences/index.md",
+        *(f"divergences/{name}.md" for name in divergences() if name != "index"),
+    ]
     return config
 
 

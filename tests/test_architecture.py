@@ -43,6 +43,7 @@ HEAVY = ["torch", "jax", "numba", "polars", "pandas", "pyarrow", "narwhals", "ri
 POSITIONAL = frozenset(
     {
         "answer.py:Answer.exact",  # reads like the constructor of the dataclass that it stands for
+        "divergences/generator.py:FDivergence.from_generator",  # f and its derivative are one argument in two parts
     }
 )
 
