@@ -11,6 +11,8 @@ from kullback.divergences.generator import FDivergence
 from kullback.divergences.kullback_leibler import exp_growth
 from kullback.errors import InvalidInputError
 
+_WIDEST = {64: 600.0, 32: 80.0}  # how far exp stays within the floats, with room for a weight
+
 
 @dataclass(frozen=True, repr=False)
 class JensenShannon(FDivergence):
@@ -80,7 +82,8 @@ class SkewJensenShannon(FDivergence):
     """
 
     beta: float
-    rest: float = field(compare=False)  # 1 − beta, carried along so that the dual of the dual is this one to the last bit
+    # 1 − beta, carried along so that the dual of the dual is this one to the last bit
+    rest: float = field(compare=False)
 
     @property
     def name(self) -> str:
@@ -88,7 +91,9 @@ class SkewJensenShannon(FDivergence):
 
     @property
     def formula(self) -> str:
-        return rf"\beta t \log t - (\beta t + 1 - \beta) \log(\beta t + 1 - \beta),\quad \beta = {self.beta:g}"
+        return (
+            rf"\beta t \log t - (\beta t + 1 - \beta) \log(\beta t + 1 - \beta),\quad \beta = {self.beta:g}"
+        )
 
     @property
     def dual(self) -> FDivergence:
@@ -106,7 +111,7 @@ class SkewJensenShannon(FDivergence):
     def _below(self, u: Array) -> Array:
         # two relative entropies against the mixture m, each a remainder of its own log-ratio, so nothing cancels
         xp, beta = ops(u), self.beta
-        log_m = xp.log1p(beta * xp.expm1(u))
+        log_m = _log_mixture(u, beta, self.rest)
         to_p = _log_share(u, beta, self.rest)
         return xp.exp(log_m) * (beta * exp_growth(to_p) + self.rest * _growth_above(-log_m))
 
@@ -124,11 +129,21 @@ class SkewJensenShannon(FDivergence):
 def _log_share(r: Array, beta: float, rest: float) -> Array:
     """log(t / (βt + 1 − β)) with rest = 1 − β, accurate to the last bits near t = 1 and without overflow."""
     xp = ops(r)
-    above = -xp.log1p(rest * xp.expm1(xp.minimum(-r, 1.0)))
-    if xp.at_hand(r) and xp.extremes(r)[0] >= -1.0:
+    widest = _WIDEST[xp.precision(r)]
+    above = -_log_mixture(xp.minimum(-r, widest), rest, beta)
+    if xp.at_hand(r) and xp.extremes(r)[0] >= -widest:
         return above
-    below = r - xp.log1p(beta * xp.expm1(xp.minimum(r, -1.0)))
-    return xp.where(r >= -1.0, above, below)
+    return xp.where(r >= -widest, above, r - _log_mixture(xp.minimum(r, -widest), beta, rest))
+
+
+def _log_mixture(x: Array, weight: float, rest: float) -> Array:
+    """log(weight eˣ + rest) with weight + rest = 1: the sum near 1 by its distance, a small one by its terms."""
+    xp = ops(x)
+    growth = weight * xp.expm1(x)
+    if weight <= 0.5:
+        return xp.log1p(growth)
+    near = growth > -0.5
+    return xp.where(near, xp.log1p(xp.where(near, growth, 0.0)), xp.log(weight * xp.exp(x) + rest))
 
 
 def _growth_above(r: Array) -> Array:

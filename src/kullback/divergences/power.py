@@ -30,7 +30,8 @@ class Alpha(FDivergence):
     """
 
     a: float
-    rest: float = field(compare=False)  # 1 − a, carried along so that the dual of the dual is this one to the last bit
+    # 1 − a, carried along so that the dual of the dual is this one to the last bit
+    rest: float = field(compare=False)
 
     @property
     def name(self) -> str:
