@@ -9,11 +9,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jax.numpy import (  # noqa: F401  (re-exported: this module is a namespace)
     abs,
     broadcast_to,
     clip,
+    concat,
     exp,
+    expand_dims,
     expm1,
     isfinite,
     isinf,
@@ -23,13 +26,11 @@ from jax.numpy import (  # noqa: F401  (re-exported: this module is a namespace)
     maximum,
     minimum,
     moveaxis,
+    round,
     sign,
     sqrt,
     stack,
-    concat,
     tanh,
-    expand_dims,
-    round,
     where,
     zeros_like,
 )
@@ -62,7 +63,7 @@ def precision(x: jax.Array) -> int:
 
 def to_float(x: jax.Array, bits: int) -> jax.Array:
     """The same values in float32, or in float64 where JAX has it switched on."""
-    return x.astype(jnp.float64 if bits == 64 and jax.config.jax_enable_x64 else jnp.float32)
+    return x.astype(jnp.float64 if bits == 64 and jax.config.read("jax_enable_x64") else jnp.float32)
 
 
 def sum(x: jax.Array, axis: int = -1, keepdims: bool = False) -> jax.Array:  # noqa: A001
@@ -128,7 +129,7 @@ def detach(x: jax.Array) -> jax.Array:
 
 def concrete(x: jax.Array) -> bool:
     """Whether the values can be looked at now (not inside a trace)."""
-    return not isinstance(x, jax.core.Tracer)
+    return not isinstance(x, Tracer)
 
 
 def at_hand(x: jax.Array) -> bool:
@@ -151,7 +152,7 @@ def by_rows(function: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array
 
 
 def with_gradient(plain: Callable[..., jax.Array], closed: Callable[..., Any], a: Any, b: Any) -> jax.Array:
-    """`plain(a, b)`, whose derivatives of any order follow from the gradients that `closed(a, b, True, True)` returns."""
+    """`plain(a, b)`, whose derivatives of any order follow from the gradients that `closed` returns beside it."""
     a, b = jnp.broadcast_arrays(a, b)
     number = jax.custom_jvp(plain)
 

@@ -12,7 +12,9 @@ from numpy import (  # noqa: F401  (re-exported: this module is a namespace)
     abs,
     broadcast_to,
     clip,
+    concat,
     exp,
+    expand_dims,
     expm1,
     isfinite,
     isinf,
@@ -22,13 +24,11 @@ from numpy import (  # noqa: F401  (re-exported: this module is a namespace)
     maximum,
     minimum,
     moveaxis,
+    round,
     sign,
     sqrt,
     stack,
-    concat,
     tanh,
-    expand_dims,
-    round,
     where,
     zeros_like,
 )
@@ -92,7 +92,7 @@ def ordered(less: np.ndarray, p: np.ndarray, q: np.ndarray) -> tuple[np.ndarray,
     return np.minimum(p, q), np.maximum(p, q)
 
 
-def any(x: np.ndarray) -> np.ndarray:  # noqa: A001
+def any(x: np.ndarray) -> np.bool:  # noqa: A001
     return np.any(x)
 
 
@@ -155,9 +155,13 @@ def by_rows(function: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndar
         return _row(function, flat, n) if len(shape) == 1 else function(*map(np.ascontiguousarray, flat))
     rows = [np.broadcast_to(x, shape).reshape(-1, n) for x in arrays]
     if n > BLOCK:
-        return np.array([_row(function, [x[i] for x in rows], n) for i in range(len(rows[0]))]).reshape(shape[:-1])
+        return np.array([_row(function, [x[i] for x in rows], n) for i in range(len(rows[0]))]).reshape(
+            shape[:-1]
+        )
     step = BLOCK // n
-    parts = [function(*(np.ascontiguousarray(x[i : i + step]) for x in rows)) for i in range(0, len(rows[0]), step)]
+    parts = [
+        function(*(np.ascontiguousarray(x[i : i + step]) for x in rows)) for i in range(0, len(rows[0]), step)
+    ]
     return np.concatenate(parts).reshape(shape[:-1])
 
 
@@ -173,7 +177,9 @@ def with_gradient(plain: Callable[..., Any], closed: Callable[..., Any], a: Any,
     shape = np.broadcast_shapes(a.shape, b.shape)
     rows = [np.broadcast_to(x, shape).reshape(-1, shape[-1]) for x in (a, b)]
     step = builtins.max(1, BLOCK // shape[-1])
-    parts = [plain(*(np.ascontiguousarray(x[i : i + step]) for x in rows)) for i in range(0, len(rows[0]), step)]
+    parts = [
+        plain(*(np.ascontiguousarray(x[i : i + step]) for x in rows)) for i in range(0, len(rows[0]), step)
+    ]
     return np.concatenate(parts).reshape(shape[:-1])
 
 

@@ -45,7 +45,7 @@ class Standard:
         return self._xp.astype(x, self._xp.float64 if bits == 64 else self._xp.float32, copy=False)
 
     def where(self, condition: Array, x: Array | float, y: Array | float) -> Array:
-        like = x if hasattr(x, "dtype") else y
+        like: Any = x if hasattr(x, "dtype") else y
         x, y = (v if hasattr(v, "dtype") else self._xp.asarray(v, dtype=like.dtype) for v in (x, y))
         return self._xp.where(condition, x, y)
 
@@ -124,13 +124,16 @@ class Standard:
         """`function(*arrays)`, which reduces the last axis by a sum."""
         return function(*arrays)
 
-    def with_gradient(self, plain: Callable[..., Array], closed: Callable[..., Any], a: Array, b: Array) -> Array:
+    def with_gradient(
+        self, plain: Callable[..., Array], closed: Callable[..., Any], a: Array, b: Array
+    ) -> Array:
         """The standard keeps no gradients: the plain number."""
         return plain(a, b)
 
     def derivative(self, f: Callable[[Array], Array], t: Array) -> Array:
         raise DTypeError(
-            f"{self.NAME} has no derivatives; pass derivative= to FDivergence.from_generator, or use NumPy, torch or JAX"
+            f"{self.NAME} has no derivatives; "
+            "pass derivative= to FDivergence.from_generator, or use NumPy, torch or JAX"
         )
 
     def second_derivative(self, f: Callable[[Array], Array], t: Array) -> Array:

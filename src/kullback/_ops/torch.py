@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import (  # noqa: F401  (re-exported: this module is a namespace)
@@ -20,17 +20,20 @@ from torch import (  # noqa: F401  (re-exported: this module is a namespace)
     log,
     log1p,
     moveaxis,
+    round,
     sign,
     sqrt,
     stack,
     tanh,
-    round,
     where,
     zeros_like,
 )
+from torch._C._functorch import is_functorch_wrapped_tensor as _is_wrapped  # pyright: ignore[reportMissingImports]
 
 NAME = "torch"
-BLOCK = 1 << 15  # elements of one temporary: 128 kB of float32, so that a dozen stay in the second-level cache
+BLOCK = (
+    1 << 15
+)  # elements of one temporary: 128 kB of float32, so that a dozen stay in the second-level cache
 
 
 def asarray(x: Any, like: Tensor | None = None) -> Tensor:
@@ -161,7 +164,7 @@ def concrete(x: Tensor) -> bool:
 def _transformed(*tensors: Tensor) -> bool:
     if torch.compiler.is_compiling():
         return False
-    return builtins.any(torch._C._functorch.is_functorch_wrapped_tensor(x) for x in tensors)
+    return builtins.any(_is_wrapped(x) for x in tensors)
 
 
 def at_hand(x: Tensor) -> bool:
@@ -197,7 +200,7 @@ class _ClosedForm(torch.autograd.Function):
         else:
             value, *gradients = _in_blocks(closed, a, b, *ctx.needs)
         ctx.save_for_backward(a, b, *(g for g in gradients if g is not None))
-        return value
+        return cast("Tensor", value)
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> Any:
@@ -227,7 +230,7 @@ def _in_blocks(closed: Callable[..., Any], a: Tensor, b: Tensor, *needs: bool) -
 def with_gradient(plain: Callable[..., Tensor], closed: Callable[..., Any], a: Tensor, b: Tensor) -> Tensor:
     """`plain(a, b)`, whose gradients `closed(a, b, need_a, need_b)` returns beside the same number."""
     a, b = torch.broadcast_tensors(a, b)
-    return plain(a, b) if _transformed(a, b) else _ClosedForm.apply(closed, a, b)
+    return plain(a, b) if _transformed(a, b) else cast("Tensor", _ClosedForm.apply(closed, a, b))
 
 
 def derivative(f: Callable[[Any], Any], t: Tensor) -> Tensor:

@@ -65,7 +65,9 @@ class Catalogue:
         if match is None or family is None:
             known = [d.name for d in (*self.named, *self.relatives) if "(" not in d.name]
             known += [f"{family}:NUMBER" for family, _ in self.families]
-            raise InvalidInputError(f"no divergence is called {name[:40]!r}; known: {', '.join(sorted(known))}")
+            raise InvalidInputError(
+                f"no divergence is called {name[:40]!r}; known: {', '.join(sorted(known))}"
+            )
         try:
             return family(float(match[2]))
         except ValueError as error:
@@ -74,7 +76,9 @@ class Catalogue:
     def __str__(self) -> str:
         rows = [_HEADER, *(_row(d) for d in self)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADER))]
-        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        lines = [
+            "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows
+        ]
         relatives = "not f-divergences: " + ", ".join(d.name for d in self.relatives)
         rule = "-" * max(map(len, lines))
         return "\n".join([lines[0], rule, *lines[1:], rule, *wrap(relatives, 78)])
@@ -93,7 +97,7 @@ def _row(d: FDivergence) -> tuple[str, ...]:
         _number(d.at_zero),
         _number(d.at_infinity),
         "-" if scale is None else _number(scale),
-        "itself" if d.symmetric else d.dual.name[:15],
+        "itself" if d.symmetric else d.dual.name[:13],
         "-" if d.metric_root is None else f"D^{d.metric_root:g}",
         min(d.aliases, key=len, default=""),
     )
@@ -122,7 +126,9 @@ def catalogue() -> Catalogue:
     package = import_module("kullback.divergences")
     for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
         module = import_module(f"kullback.divergences.{info.name}")
-        found.update({d.name: d for key, d in vars(module).items() if isinstance(d, Divergence) and key == d.name})
+        found.update(
+            {d.name: d for key, d in vars(module).items() if isinstance(d, Divergence) and key == d.name}
+        )
         for family, (factory, parameters) in getattr(module, "FAMILIES", {}).items():
             families[family] = factory
             members.extend(factory(parameter) for parameter in parameters)

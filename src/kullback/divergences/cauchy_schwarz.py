@@ -39,7 +39,9 @@ class CauchySchwarz(Divergence):
         # q (eʳ − 1), or p (1 − e⁻ʳ) where that would overflow: the difference of masses with all its digits
         below, above = xp.sides(pair.r)
         gap = pair.q * xp.expm1(below) - pair.p * xp.expm1(above)
-        return _angle(xp, pair.p, pair.q, gap if pair.live is None else xp.where(pair.live, gap, pair.p - pair.q))
+        return _angle(
+            xp, pair.p, pair.q, gap if pair.live is None else xp.where(pair.live, gap, pair.p - pair.q)
+        )
 
 
 def _angle(xp: Namespace, p: Array, q: Array, gap: Array) -> Array:

@@ -13,7 +13,8 @@ from kullback.divergences.generator import FDivergence, Interval
 class PearsonChiSquare(FDivergence):
     r"""Pearson's chi-square divergence, $\sum_i (p_i - q_i)^2 / q_i$: the variance of p/q under q.
 
-    $$f(t) = (t - 1)^2, \qquad f(e^r) = (e^r - 1)^2, \qquad f^*(u) = u + u^2/4 \text{ for } u \ge -2,\ -1 \text{ below.}$$
+    $$f(t) = (t - 1)^2, \qquad f(e^r) = (e^r - 1)^2, \qquad
+    f^*(u) = u + u^2/4 \text{ for } u \ge -2,\ -1 \text{ below.}$$
 
     Infinite where p has mass that q lacks. Source: [pearson1900], [liese2006].
 
@@ -94,8 +95,8 @@ class NeymanChiSquare(FDivergence):
 class LeCam(FDivergence):
     r"""The divergence of Vincze and Le Cam, $\tfrac12 \sum_i (p_i - q_i)^2 / (p_i + q_i)$, between 0 and 1.
 
-    $$f(t) = \frac{(t - 1)^2}{2 (t + 1)}, \qquad f^*(u) = 2 - u - 2 \sqrt{1 - 2u} \text{ for } -\tfrac32 \le u \le \tfrac12,
-    \ -\tfrac12 \text{ below.}$$
+    $$f(t) = \frac{(t - 1)^2}{2 (t + 1)}, \qquad
+    f^*(u) = 2 - u - 2 \sqrt{1 - 2u} \text{ for } -\tfrac32 \le u \le \tfrac12,\ -\tfrac12 \text{ below.}$$
 
     Its square root is a metric; also called triangular discrimination. Source: [lecam1986], [liese2006].
 

@@ -49,7 +49,9 @@ class Combination(FDivergence):
     @property
     def curvature_at_one(self) -> float | None:
         scales = [d.curvature_at_one for _, d in self.parts]
-        return None if None in scales else sum(w * s for (w, _), s in zip(self.parts, scales, strict=True) if s)
+        return (
+            None if None in scales else sum(w * s for (w, _), s in zip(self.parts, scales, strict=True) if s)
+        )
 
     @property
     def metric_root(self) -> float | None:
@@ -71,7 +73,7 @@ class Combination(FDivergence):
     def _conjugate(self, u: Array) -> Array:
         if len(self.parts) > 1:
             return super()._conjugate(u)
-        weight, d = self.parts[0]
+        ((weight, d),) = self.parts
         return weight * d._conjugate(u / weight)
 
 
@@ -80,9 +82,13 @@ def weighted(parts: tuple[tuple[float, FDivergence], ...]) -> FDivergence:
     total: dict[FDivergence, float] = {}
     for weight, d in parts:
         if not 0 < weight < math.inf:
-            raise InvalidInputError(f"the weight of {d.name} is {weight:g}; only positive multiples stay convex")
+            raise InvalidInputError(
+                f"the weight of {d.name} is {weight:g}; only positive multiples stay convex"
+            )
         for inner, part in d.parts if isinstance(d, Combination) else ((1.0, d),):
             total[part] = total.get(part, 0.0) + weight * inner
     if list(total.values()) == [1.0]:
         return next(iter(total))
-    return Combination(tuple(sorted(((w, d) for d, w in total.items()), key=lambda part: (part[1].name, part[0]))))
+    return Combination(
+        tuple(sorted(((w, d) for d, w in total.items()), key=lambda part: (part[1].name, part[0])))
+    )

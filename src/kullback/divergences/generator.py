@@ -230,7 +230,9 @@ class FDivergence(Divergence):
         return xp.where(inside, self._conjugate(xp.where(inside, u, domain.high - 1.0)), math.inf)
 
     def entropy(self, p: Array, *, axis: int = -1, normalize: bool = False, counts: bool = False) -> Array:
-        r"""The f-entropy, $H_f(p) = \sum_i p_i^2 f(1/p_i) + f(0)(1 - \sum_i p_i^2)$: D_f(joint‖product) of X with itself.
+        r"""The f-entropy: what X tells of itself, D_f of the joint law of (X, X) from the product of its margins.
+
+        $$H_f(p) = \sum_i p_i^2 f(1/p_i) + f(0)\left(1 - \sum_i p_i^2\right)$$
 
         Shannon's entropy in nats from `kl`, the Gini index from `total_variation`; `p` as in `__call__`.
 
@@ -241,9 +243,13 @@ class FDivergence(Divergence):
         vector = masses(p, p, axis=axis, normalize=normalize, counts=counts)
         xp = vector.xp
         with xp.quiet():
-            return simplex.plain(xp, xp.by_rows(lambda x: simplex.entropy(self, x), vector.probabilities()[0]))
+            return simplex.plain(
+                xp, xp.by_rows(lambda x: simplex.entropy(self, x), vector.probabilities()[0])
+            )
 
-    def terms(self, p: Array, q: Array, *, axis: int = -1, normalize: bool = False, counts: bool = False) -> Array:
+    def terms(
+        self, p: Array, q: Array, *, axis: int = -1, normalize: bool = False, counts: bool = False
+    ) -> Array:
         r"""Every category's contribution $q_i f(p_i/q_i) \ge 0$, in the shape of the broadcast inputs.
 
         >>> import kullback as kb
@@ -269,7 +275,9 @@ class FDivergence(Divergence):
         """
         scale = self.curvature_at_one
         if scale is None:
-            raise InvalidInputError(f"{self.name} has a kink at 1: there is no f''(1) to scale by; weight it by hand")
+            raise InvalidInputError(
+                f"{self.name} has a kink at 1: there is no f''(1) to scale by; weight it by hand"
+            )
         return self if scale == 1 else (1 / scale) * self
 
     def __mul__(self, weight: float) -> FDivergence:
@@ -283,6 +291,7 @@ class FDivergence(Divergence):
         from kullback.divergences.combination import weighted
 
         return weighted(((1.0, self), (1.0, other))) if isinstance(other, FDivergence) else NotImplemented
+
 
 def _elementwise(member: Callable[[Array], Array], x: Array) -> Array:
     xp = ops(x)

@@ -17,7 +17,12 @@ def reach(xp: Namespace, x: Array, power: float = 0.0) -> float:
 
 
 def weigh(
-    xp: Namespace, mass: Array, log_mass: Array, member: Callable[[Array], Array], u: Array, power: Array | float
+    xp: Namespace,
+    mass: Array,
+    log_mass: Array,
+    member: Callable[[Array], Array],
+    u: Array,
+    power: Array | float,
 ) -> Array:
     """mass × member(u) for u ≤ 0 and a member ≥ 0 that grows like e^(−power·u).
 

@@ -18,7 +18,8 @@ _WIDEST = {64: 600.0, 32: 80.0}  # how far exp stays within the floats, with roo
 class JensenShannon(FDivergence):
     r"""The Jensen–Shannon divergence, $\tfrac12 D(p \| m) + \tfrac12 D(q \| m)$ with $m = (p + q)/2$, at most log 2.
 
-    $$f(t) = \tfrac12\left[t \log t - (t + 1) \log \tfrac{t + 1}{2}\right] = \tfrac{1 + t}{4}\, h\!\left(\tfrac{t-1}{t+1}\right),
+    $$f(t) = \tfrac12\left[t \log t - (t + 1) \log \tfrac{t + 1}{2}\right]
+    = \tfrac{1 + t}{4}\, h\!\left(\tfrac{t-1}{t+1}\right),
     \qquad f^*(u) = -\tfrac12 \log(2 - e^{2u}),\ u < \tfrac12 \log 2,$$
 
     with h(s) = (1+s) log(1+s) + (1−s) log(1−s). In nats; its square root is a metric. Source: [lin1991].
@@ -174,7 +175,8 @@ class GAN(FDivergence):
 
     $$f(t) = t \log t - (t + 1) \log \tfrac{t + 1}{2}, \qquad f^*(u) = -\log(2 - e^u),\ u < \log 2.$$
 
-    The saturating loss at its best discriminator is this minus 2 log 2. In nats. Source: [goodfellow2014], [nowozin2016].
+    The saturating loss at its best discriminator is this minus 2 log 2. In nats.
+    Source: [goodfellow2014], [nowozin2016].
 
     >>> import kullback as kb
     >>> kb.gan([1.0, 0.0], [0.0, 1.0], base=2)

@@ -1,4 +1,4 @@
-"""A divergence on logits: nothing is normalised before the difference is taken, so near-equal logits keep their digits."""
+"""A divergence on logits: the difference is taken before anything is normalised, so near-equal logits keep digits."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from kullback.errors import DTypeError, InvalidInputError, ShapeError
 
 if TYPE_CHECKING:
     from kullback.divergences.generator import FDivergence
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -128,11 +129,13 @@ def _total(xp: Namespace, pair: Pair, inside: Array, d: FDivergence) -> Array:
     if pair.live is None:
         return xp.sum(inside)
     inside = xp.where(pair.live, inside, 0.0)
-    return xp.sum(inside + limit(xp, pair.only_q, pair.q, d.at_zero) + limit(xp, pair.only_p, pair.p, d.at_infinity))
+    return xp.sum(
+        inside + limit(xp, pair.only_q, pair.q, d.at_zero) + limit(xp, pair.only_p, pair.p, d.at_infinity)
+    )
 
 
 def _centred(xp: Namespace, pair: Pair, part: Array, mass: Array, only: Array | None, price: float) -> Array:
-    """part − mass Σ part, with the limit of the member where the other side has no class; an infinite one is left out."""
+    """part − mass Σ part; where the other side has no class the member is at its limit, left out if infinite."""
     if pair.live is None:
         return part - mass * xp.sum(part, keepdims=True)
     part = xp.where(pair.live, part, 0.0)
@@ -150,11 +153,15 @@ def read(a: Array, b: Array, *, axis: int, validate: bool) -> tuple[Namespace, A
     a, b = (xp.asarray(x, like=like) for x in (a, b))
     for name, x in (("a", a), ("b", b)):
         if xp.kind(x) not in ("float", "integer"):
-            raise DTypeError(f"`{name}` has dtype {xp.dtype_name(x)}; logits are real numbers: convert them to float")
+            raise DTypeError(
+                f"`{name}` has dtype {xp.dtype_name(x)}; logits are real numbers: convert them to float"
+            )
         if not -x.ndim <= axis < x.ndim:
             raise ShapeError(f"`{name}` has shape {tuple(x.shape)}, which has no axis {axis}")
         if x.shape[axis] == 0:
-            raise InvalidInputError(f"`{name}` has shape {tuple(x.shape)}: need at least one class along axis {axis}")
+            raise InvalidInputError(
+                f"`{name}` has shape {tuple(x.shape)}: need at least one class along axis {axis}"
+            )
     if a.shape[axis] != b.shape[axis]:
         raise ShapeError(
             f"`a` has {a.shape[axis]} classes along axis {axis} and `b` has {b.shape[axis]} "
@@ -173,6 +180,8 @@ def _check(xp: Namespace, name: str, x: Array) -> None:
     if not xp.concrete(x):
         return
     if bool(xp.any(xp.isnan(x) | (x == float("inf")))):
-        raise InvalidInputError(f"`{name}` has NaN or +inf entries; logits are finite, or -inf where a class is masked")
+        raise InvalidInputError(
+            f"`{name}` has NaN or +inf entries; logits are finite, or -inf where a class is masked"
+        )
     if bool(xp.any(~xp.isfinite(xp.max(x)))):
         raise InvalidInputError(f"`{name}` has a row of -inf only: no class is left to carry its mass")

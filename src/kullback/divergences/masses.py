@@ -53,7 +53,9 @@ def masses(
     if missing not in (None, "zero", "drop"):
         raise InvalidInputError(f"`missing` is {missing!r}; expected 'zero', 'drop' or None")
     if normalize and counts:
-        raise InvalidInputError("counts=True already divides by the totals; pass normalize=True for other masses")
+        raise InvalidInputError(
+            "counts=True already divides by the totals; pass normalize=True for other masses"
+        )
     p, q = alignment.vectors(p, q, by_label=by_label, missing=missing)
     xp = ops(p, q)
     like = p if hasattr(p, "dtype") else q if hasattr(q, "dtype") else None
@@ -82,7 +84,9 @@ def _bits(xp: Namespace, x: Array) -> int:
 def _check_kind(xp: Namespace, name: str, x: Array, counts: bool) -> None:
     kind = xp.kind(x)
     if kind == "other":
-        raise DTypeError(f"`{name}` has dtype {xp.dtype_name(x)}; masses are real numbers: convert them to float")
+        raise DTypeError(
+            f"`{name}` has dtype {xp.dtype_name(x)}; masses are real numbers: convert them to float"
+        )
     if kind == "bool" and not counts:
         raise DTypeError(f"`{name}` is boolean; pass counts=True if its entries count something")
     if x.ndim == 0:
@@ -131,7 +135,9 @@ def _check_values(xp: Namespace, name: str, x: Array, tolerance: float | None, c
     if counts:
         if bool(xp.any(x != xp.round(x))):
             at = _first(xp, x != xp.round(x))
-            raise InvalidInputError(f"`{name}`[{at[0]}] is {at[1](x)}, not a whole number; pass normalize=True instead")
+            raise InvalidInputError(
+                f"`{name}`[{at[0]}] is {at[1](x)}, not a whole number; pass normalize=True instead"
+            )
         if bool(xp.any(total > _LARGEST_COUNT[xp.precision(x)])):
             raise InvalidInputError(
                 f"`{name}` counts {float(xp.max(total)):.3g} in all, beyond what {xp.dtype_name(x)} holds exactly; "
@@ -158,7 +164,9 @@ def _report_defect(xp: Namespace, name: str, x: Array) -> None:
         index, pick = _first(xp, x < 0)
         raise InvalidInputError(f"`{name}`[{index}] is {pick(x):.6g}; a mass is never negative")
     if bool(xp.any(xp.isinf(xp.sum(x)))):
-        raise InvalidInputError(f"the masses of `{name}` overflow when summed; divide them by their largest first")
+        raise InvalidInputError(
+            f"the masses of `{name}` overflow when summed; divide them by their largest first"
+        )
     raise InvalidInputError(f"`{name}`: the total mass is 0, so there is no distribution to compare")
 
 
@@ -178,5 +186,7 @@ def in_base(nats: Array, base: float | None) -> Array:
     if base is None:
         return nats
     if isinstance(base, bool) or not isinstance(base, (int, float)) or not 1 < base < math.inf:
-        raise InvalidInputError(f"`base` is {base!r}; expected a number above 1, such as 2 for bits, or None for nats")
+        raise InvalidInputError(
+            f"`base` is {base!r}; expected a number above 1, such as 2 for bits, or None for nats"
+        )
     return nats / math.log(base)

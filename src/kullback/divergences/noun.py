@@ -64,14 +64,22 @@ class Divergence(ABC):
         values, which on an accelerator waits for the device; shapes and types are always checked.
 
         Returns an array of the inputs' library without `axis` (a float where nothing is left); +inf where the
-        mathematics says so. Raises `InvalidInputError`, `ShapeError` or `DTypeError`, naming argument, place and remedy.
+        mathematics says so. Raises `InvalidInputError`, `ShapeError` or `DTypeError`, naming argument, place and
+        remedy.
 
         >>> import kullback as kb
         >>> kb.js([1.0, 0.0], [0.0, 1.0], base=2)
         1.0
         """
         pair = masses(
-            p, q, axis=axis, normalize=normalize, counts=counts, by_label=by_label, missing=missing, validate=validate
+            p,
+            q,
+            axis=axis,
+            normalize=normalize,
+            counts=counts,
+            by_label=by_label,
+            missing=missing,
+            validate=validate,
         )
         xp = pair.xp
         with xp.quiet():

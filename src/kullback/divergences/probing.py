@@ -47,7 +47,12 @@ class Probe:
 
     @classmethod
     def of(
-        cls, f: Function, derivative: Function | None, label: str, at_zero: float | None, at_infinity: float | None
+        cls,
+        f: Function,
+        derivative: Function | None,
+        label: str,
+        at_zero: float | None,
+        at_infinity: float | None,
     ) -> Probe:
         """Ask `f`; raises `InvalidInputError` where it is not convex, f(1) is not 0 or it cannot be differentiated."""
         xp = _library(f, label)
@@ -90,11 +95,11 @@ def _library(f: Function, label: str) -> Namespace:
         try:
             if ops(f(xp.asarray([0.5, 2.0]))) is xp:
                 return xp
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (a user's function may raise anything; what it said is shown)
             failures.append(f"{name}: {type(error).__name__}: {str(error)[:60]}")
     raise InvalidInputError(
-        f"the generator of {label} takes no array of NumPy, torch or JAX ({'; '.join(failures) or 'wrong result type'});"
-        " it must map positive numbers to numbers, elementwise"
+        f"the generator of {label} takes no array of NumPy, torch or JAX "
+        f"({'; '.join(failures) or 'wrong result type'}); it must map positive numbers to numbers, elementwise"
     )
 
 
@@ -125,10 +130,11 @@ def _check_slope(label: str, value: Any, slope: Any, given: bool) -> None:
     numeric = (value(t + step) - value(t - step)) / (2.0 * step)
     if not np.allclose(slope(t), numeric, rtol=1e-3, atol=1e-4 * float(np.max(np.abs(numeric)))):
         raise InvalidInputError(
-            f"the derivative given for {label} is not that of f: at t = 1.9 it is {slope(t)[2]:.6g}, f has {numeric[2]:.6g}"
+            f"the derivative given for {label} is not that of f: at t = 1.9 it is {slope(t)[2]:.6g}, "
+            f"f has {numeric[2]:.6g}"
             if given
-            else f"the generator of {label} cannot be differentiated by a complex step (abs, maximum and the like are not "
-            "analytic); pass derivative=, or write it with torch or JAX"
+            else f"the generator of {label} cannot be differentiated by a complex step (abs, maximum and the like "
+            "are not analytic); pass derivative=, or write it with torch or JAX"
         )
 
 
@@ -139,7 +145,7 @@ def _agree(xp: Namespace, derivative: Function) -> bool:
     numeric = _numbers(xp, derivative(_array(xp, t + step)) - derivative(_array(xp, t - step))) / (2.0 * step)
     try:
         exact = _numbers(xp, xp.derivative(derivative, _array(xp, t)))
-    except Exception:  # takes no complex numbers: differences serve then
+    except Exception:  # noqa: BLE001  (takes no complex numbers: differences serve then)
         return False
     return bool(np.allclose(exact, numeric, rtol=1e-3, atol=1e-4 * float(np.max(np.abs(numeric)) + 1e-12)))
 
@@ -149,9 +155,13 @@ def _check_convex(label: str, value: Any, slope: Any) -> None:
     usable = np.isfinite(slopes) & np.isfinite(values)
     t, slopes, values = _GRID[usable], slopes[usable], values[usable]
     if len(t) < len(_GRID) // 2:
-        raise InvalidInputError(f"the generator of {label} is not finite on (0, inf): f(0.5) = {value(np.array([0.5]))[0]}")
+        raise InvalidInputError(
+            f"the generator of {label} is not finite on (0, inf): f(0.5) = {value(np.array([0.5]))[0]}"
+        )
     fall = np.diff(slopes) + 1e-5 * (np.abs(slopes[1:]) + 1e-9 * np.max(np.abs(slopes)))
-    chord = np.diff(values) - slopes[:-1] * np.diff(t) + 1e-6 * (np.abs(values[1:]) + np.abs(slopes[:-1]) * t[1:])
+    chord = (
+        np.diff(values) - slopes[:-1] * np.diff(t) + 1e-6 * (np.abs(values[1:]) + np.abs(slopes[:-1]) * t[1:])
+    )
     bad = np.flatnonzero((fall < 0) | (chord < 0))
     if bad.size:
         i = int(bad[0])
@@ -168,11 +178,13 @@ def _expansion(xp: Namespace, f: Function, slope: Any) -> tuple[tuple[float, ...
         turn = np.exp(2j * np.pi * np.arange(_POINTS) / _POINTS)
         around = np.asarray(xp.to_numpy(f(xp.asarray(1.0 + _CIRCLE * turn))))
         c = np.real(np.fft.fft(around))[: _TERMS + 2] / _POINTS / _CIRCLE ** np.arange(_TERMS + 2)
-    except Exception:  # f does not take complex numbers, which is no defect: the fit needs real ones only
+    except Exception:  # noqa: BLE001  (takes no complex numbers, which is no defect: the fit needs real ones)
         return _fit(slope)
     taylor = c[2:] * np.arange(2, _TERMS + 2)
     x = where - 1.0
-    if np.allclose(c[1] + x * np.polyval(taylor[::-1], x), slope(where), rtol=1e-9, atol=1e-9 * abs(taylor[0])):
+    if np.allclose(
+        c[1] + x * np.polyval(taylor[::-1], x), slope(where), rtol=1e-9, atol=1e-9 * abs(taylor[0])
+    ):
         return tuple(map(float, taylor)), float(c[1])
     return _fit(slope)
 
@@ -184,7 +196,7 @@ def _fit(slope: Any) -> tuple[tuple[float, ...] | None, float]:
     if not math.isfinite(size) or float(np.max(np.abs(series.coef[-4:]))) > 1e-7 * size:
         left, right = slope(np.array([1.0 - 1e-9, 1.0 + 1e-9]))
         return None, 0.5 * float(left + right)
-    power = series.convert(kind=np.polynomial.Polynomial, domain=[-1, 1], window=[-1, 1]).coef
+    power = np.asarray(np.polynomial.chebyshev.cheb2poly(series.coef), dtype=float)
     scaled = power / _FIT_RADIUS ** np.arange(len(power))
     return tuple(float(c) for c in scaled[1:]), float(scaled[0])
 
@@ -216,4 +228,6 @@ def check_convex_on_masses(phi: Function, label: str) -> None:
     bend = values[:-2] - 2.0 * values[1:-1] + values[2:]
     bad = np.flatnonzero(~(bend >= -1e-9 * (1.0 + np.max(np.abs(values)))))
     if bad.size:
-        raise InvalidInputError(f"{label} is not convex near {t[bad[0] + 1]:.4g}; a Bregman divergence needs it to be")
+        raise InvalidInputError(
+            f"{label} is not convex near {t[bad[0] + 1]:.4g}; a Bregman divergence needs it to be"
+        )

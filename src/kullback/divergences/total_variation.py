@@ -12,7 +12,8 @@ from kullback.divergences.generator import FDivergence
 class TotalVariation(FDivergence):
     r"""Total variation, $\tfrac12 \sum_i |p_i - q_i|$: (1 + TV)/2 is the best accuracy of telling p from q.
 
-    $$f(t) = \tfrac12 |t - 1|, \qquad f(e^r) = \tfrac12 |e^r - 1|, \qquad f^*(u) = \max(u, -\tfrac12),\ u \le \tfrac12.$$
+    $$f(t) = \tfrac12 |t - 1|, \qquad f(e^r) = \tfrac12 |e^r - 1|,
+    \qquad f^*(u) = \max(u, -\tfrac12),\ u \le \tfrac12.$$
 
     A metric between 0 and 1. Its generator has a kink at 1: no f''(1), a curvature that is 0 wherever it exists, and 0
     for the slope at 1. Source: [liese2006].

@@ -17,8 +17,8 @@ class UserDivergence(FDivergence):
     r"""What `FDivergence.from_generator` returns: a convex f, centred to $f(t) - f(1) - f'(1)(t - 1)$.
 
     For |r| < 0.2 its members come from the Taylor polynomial of f' at 1, elsewhere from f itself in float64; beyond
-    t = e^±690, where float64 ends, from the growth that f has there. An f with a kink at 1 has no such polynomial: where
-    p and q differ by δ its relative error is the rounding of t, about 1e-16/δ.
+    t = e^±690, where float64 ends, from the growth that f has there. An f with a kink at 1 has no such polynomial:
+    where p and q differ by δ its relative error is the rounding of t, about 1e-16/δ.
 
     >>> import kullback as kb
     >>> round(kb.FDivergence.from_generator(lambda t: t * t - 1)([0.5, 0.5], [0.25, 0.75]), 12)
@@ -74,7 +74,7 @@ class UserDivergence(FDivergence):
 
         def near(z: Array) -> Array:
             x = xp.expm1(z)
-            weights = [c / (k + 2) for k, c in enumerate(probe.taylor)]
+            weights = [c / (k + 2) for k, c in enumerate(probe.taylor or ())]
             return x * x * xp.polynomial(weights, x) * xp.exp(-xp.maximum(z, 0.0))
 
         def far(z: Array) -> Array:
