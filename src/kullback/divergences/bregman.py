@@ -51,7 +51,7 @@ class Bregman(Divergence):
 
     def _on_logits(self, a: Array, b: Array) -> Array:
         xp = ops(a, b)
-        pair = logits.compare(xp, a + xp.zeros_like(b), b + xp.zeros_like(a))
+        pair = logits.compare(xp, a, b)
         return xp.sum(self._remainder(pair.p, pair.q))
 
     def _remainder(self, p: Array, q: Array) -> Array:

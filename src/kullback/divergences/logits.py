@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from kullback._ops import Array, Namespace, ops
 from kullback.divergences.growth import reach, weigh
+from kullback.divergences.masses import events_last
 from kullback.divergences.simplex import limit
-from kullback.errors import DTypeError, InvalidInputError, ShapeError
+from kullback.errors import DTypeError, InvalidInputError
 
 if TYPE_CHECKING:
     from kullback.divergences.generator import FDivergence
@@ -156,20 +157,9 @@ def read(a: Array, b: Array, *, axis: int, validate: bool) -> tuple[Namespace, A
             raise DTypeError(
                 f"`{name}` has dtype {xp.dtype_name(x)}; logits are real numbers: convert them to float"
             )
-        if not -x.ndim <= axis < x.ndim:
-            raise ShapeError(f"`{name}` has shape {tuple(x.shape)}, which has no axis {axis}")
-        if x.shape[axis] == 0:
-            raise InvalidInputError(
-                f"`{name}` has shape {tuple(x.shape)}: need at least one class along axis {axis}"
-            )
-    if a.shape[axis] != b.shape[axis]:
-        raise ShapeError(
-            f"`a` has {a.shape[axis]} classes along axis {axis} and `b` has {b.shape[axis]} "
-            f"(shapes {tuple(a.shape)} and {tuple(b.shape)}); pad the missing ones with -inf"
-        )
     # half precision goes up before any subtraction; whole numbers are float64
     bits = max(64 if xp.kind(x) == "integer" or xp.precision(x) == 64 else 32 for x in (a, b))
-    a, b = (xp.moveaxis(xp.to_float(x, bits), axis, -1) for x in (a, b))
+    a, b = events_last(xp, *(xp.to_float(x, bits) for x in (a, b)), axis, ("a", "b"))
     if validate:
         for name, x in (("a", a), ("b", b)):
             _check(xp, name, x)

@@ -65,7 +65,7 @@ def masses(
     tolerance = max(_TOLERANCE[_bits(xp, x)] for x in (p, q))
     bits = 64 if counts else max(max(32, _bits(xp, x)) for x in (p, q))
     p, q = (xp.to_float(x, bits) for x in (p, q))
-    p, q = _events_last(xp, p, q, axis)
+    p, q = events_last(xp, p, q, axis)
     if missing is not None:
         p, q = _without_missing(xp, p, q, missing)
     if validate and xp.concrete(p) and xp.concrete(q):
@@ -93,26 +93,28 @@ def _check_kind(xp: Namespace, name: str, x: Array, counts: bool) -> None:
         raise ShapeError(f"`{name}` is a single number; expected a vector of masses, one per category")
 
 
-def _events_last(xp: Namespace, p: Array, q: Array, axis: int) -> tuple[Array, Array]:
-    shapes = f"`p` has shape {tuple(p.shape)}, `q` has shape {tuple(q.shape)}"
-    from_end = axis - max(p.ndim, q.ndim) if axis >= 0 else axis
-    for name, x in (("p", p), ("q", q)):
-        if not -x.ndim <= from_end < 0:
-            raise ShapeError(f"`{name}` has shape {tuple(x.shape)}, which has no axis {axis}")
-    if p.shape[from_end] != q.shape[from_end]:
+def events_last(
+    xp: Namespace, x: Array, y: Array, axis: int, names: tuple[str, str] = ("p", "q")
+) -> tuple[Array, Array]:
+    """Both arrays with the event axis last and the batch axes broadcast; the event axis never broadcasts."""
+    shapes = f"`{names[0]}` has shape {tuple(x.shape)}, `{names[1]}` has shape {tuple(y.shape)}"
+    from_end = axis - max(x.ndim, y.ndim) if axis >= 0 else axis
+    if not all(-array.ndim <= from_end < 0 for array in (x, y)):
+        raise ShapeError(f"{shapes}: there is no axis {axis} in both")
+    if x.shape[from_end] != y.shape[from_end]:
         raise ShapeError(
-            f"{shapes}: {p.shape[from_end]} and {q.shape[from_end]} categories along axis {axis}; "
-            "categories never broadcast: align them first, or pass labelled masses with by_label=True"
+            f"{shapes}: {x.shape[from_end]} and {y.shape[from_end]} categories along axis {axis}, which never "
+            "broadcast; align them first (by_label=True does it for labelled masses, -inf for logits)"
         )
-    if p.shape[from_end] == 0:
+    if x.shape[from_end] == 0:
         raise InvalidInputError(f"{shapes}: need at least one category along axis {axis}")
-    p, q = (xp.moveaxis(x, from_end, -1) for x in (p, q))
+    x, y = (xp.moveaxis(array, from_end, -1) for array in (x, y))
     batch = []
-    for m, n in zip(_padded(p.shape, q.ndim), _padded(q.shape, p.ndim), strict=True):
+    for m, n in zip(_padded(x.shape, y.ndim), _padded(y.shape, x.ndim), strict=True):
         if m != n and 1 not in (m, n):
             raise ShapeError(f"{shapes}: the axes beside the categories do not broadcast")
         batch.append(n if m == 1 else m)
-    return xp.broadcast_to(p, tuple(batch)), xp.broadcast_to(q, tuple(batch))
+    return xp.broadcast_to(x, tuple(batch)), xp.broadcast_to(y, tuple(batch))
 
 
 def _padded(shape: tuple[int, ...], ndim: int) -> tuple[int, ...]:
