@@ -68,12 +68,13 @@ class Setting:
     script: str
     threads: int
     packages: tuple[str, ...]
+    elsewhere: tuple[str, ...] = ()  # names and versions in the environments of other processes
 
     @property
     def versions(self) -> str:
         """Python and the packages, as one cell."""
         found = [f"{name} {version(name)}" for name in self.packages]
-        return "; ".join([f"python {platform.python_version()}", *found])
+        return "; ".join([f"python {platform.python_version()}", *found, *self.elsewhere])
 
 
 def timed(call: Callable[[], object]) -> Callable[[], Sample]:
@@ -106,8 +107,8 @@ def alternate(
     order = list(samplers)
     progress(task)
     for i in range(runs):
-        progress(task, f"round {i + 1} of {runs}")
         for name in order:
+            progress(task, f"{i + 1} of {runs}: {name}")
             taken[name].append(samplers[name]())
         order.append(order.pop(0))
     progress()
