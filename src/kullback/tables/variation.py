@@ -1,0 +1,75 @@
+"""Total variation of two count vectors, and the accuracy that it stands for."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from kullback.answer import Answer
+
+Counts = NDArray[np.int64]
+
+
+def estimate_variation(a: Counts, b: Counts, level: float, *, added: float = 0.0) -> Answer:
+    r"""Total variation with an interval that holds although |x| has a kink where the tables agree.
+
+    $$U = \tfrac12 \sum_i |d_i|, \qquad
+      L = \tfrac12 \sum_i \big[ d_i (2\Phi(d_i/\sigma_i) - 1) - 2 \sigma_i \varphi(d_i/\sigma_i) \big],
+      \qquad d = \hat p - \hat q$$
+
+    U is too large on average, by Jensen's inequality. L is what a rule learnt on one half of the rows shows on the
+    other, averaged over all halvings: too small on average, and right where the tables agree. The interval runs from
+    L − zs to U + zs, s the standard deviation of $\sum_i \pm d_i / 2$; the value (2L + U)/3 balances the worst biases
+    of the two. `added` goes on top of the upper end.
+
+    >>> answer = estimate_variation(np.array([500, 500]), np.array([400, 600]), 0.95)
+    >>> round(answer.value, 3), round(answer.low, 3), round(answer.high, 3)
+    (0.1, 0.057, 0.143)
+    """
+    n, m = int(a.sum()), int(b.sum())
+    p, q = a / n, b / m
+    gap = p - q
+    spread = np.sqrt(p * (1 - p) / n + q * (1 - q) / m)
+    steps = np.divide(gap, spread, where=spread > 0, out=np.copysign(np.inf, gap))
+    density = np.exp(-0.5 * steps**2) / np.sqrt(2 * np.pi)
+    signed = np.where(gap == 0, 0.0, gap * (2 * ndtr(steps) - 1))
+    held_out = 0.5 * float((signed - 2 * spread * density).sum())
+    observed = 0.5 * float(np.abs(gap).sum())
+    sign = np.sign(gap)
+    deviation = 0.5 * np.sqrt((1 - float(sign @ p) ** 2) / n + (1 - float(sign @ q) ** 2) / m)
+    margin = float(ndtri((1 + level) / 2)) * max(float(deviation), _unseen(n, m))
+    return Answer(
+        value=(2 * held_out + observed) / 3,
+        low=max(0.0, min(1.0, held_out - margin)),
+        high=min(1.0, observed + margin + added),
+        level=level,
+        kind="estimate",
+        method="counts, between held-out and observed",
+        n=n + m,
+        unit="probability",
+    )
+
+
+def accuracy(variation: Answer) -> Answer:
+    r"""The best possible accuracy of telling from which table a row comes, $(1 + \mathrm{TV})/2$, by this column alone.
+
+    >>> accuracy(Answer.exact(0.5)).value
+    0.75
+    """
+    value, low, high = ((1.0 + x) / 2.0 for x in (variation.value, variation.low, variation.high))
+    return Answer(
+        value,
+        low,
+        high,
+        variation.level,
+        variation.kind,
+        f"(1 + TV)/2, {variation.method}",
+        variation.n,
+        "probability",
+    )
+
+
+def _unseen(n: int, m: int) -> float:
+    """Half a row a table: the least spread, for tables that agree or differ in every row."""
+    return 0.5 / min(n, m)
