@@ -39,9 +39,11 @@ def steps(report: Report) -> list[tuple[str, str]]:
 
 
 _INTERVAL = (
-    "From the variance of the same sum under both tables (delta method), around the corrected value. It treats rows as "
-    "independent: rows that repeat a person or follow each other in time make it, and p, too sure. Values below zero "
-    "are kept: they say that the data show less difference than chance alone would."
+    "From the law of the plug-in value, a scaled noncentral chi-square (exact in the limit at equality, normal "
+    "far from it), with bias and variance measured on the counts. Cells with fewer than five expected rows are "
+    "joined first, and what they might add goes on top of the upper end. It treats rows as independent: rows "
+    "that repeat a person, or follow each other in time, make interval, p and q too sure. A value below zero is "
+    "kept: the tables differ less than chance alone would make them."
 )
 _GUESS = (
     "(1 + TV)/2 with the total variation TV over the cells: how often the best possible rule tells from one value, and "
@@ -61,8 +63,8 @@ def _cells(report: Report) -> str:
 def _difference(report: Report) -> str:
     return (
         f"D = Σ qᵢ f(pᵢ/qᵢ) over the cells, p before and q after, {formula(report.settings.measure)}. "
-        f"{_limit(report)} Counts of finite tables differ by chance alone; the mean of that is subtracted "
-        "(½ Σ f″(r) r [(1−p)/n + r(1−q)/m], r = p/q), and the table of cells shows the parts before this correction."
+        f"{_limit(report)} Two samples of one law differ by chance alone; the mean of that is subtracted. The parts "
+        "of the cells, in drawings and tables, are those before this correction."
     )
 
 
@@ -122,10 +124,12 @@ def _p_value(report: Report) -> str:
 
 
 def _verdict(report: Report) -> str:
-    least = f"{amount(report.settings.min_effect)} {summary.unit(report)}"
+    chosen = report.settings
+    least = f"{amount(chosen.min_effect)} {summary.unit(report)}"
     return (
-        f"Drift: beyond chance, and at least {least}. Same: the interval stays below {least}, so a difference that "
-        "counts is ruled out. Can't tell: neither; the rows that it would take come from the power of the test."
+        f"Drift: q ≤ {amount(chosen.alpha)}, and the whole interval at or above {least}. Same: the whole "
+        f"interval below {least}, so a difference that counts is ruled out. Can't tell: neither; the rows needed "
+        "are a forecast that takes the estimate for the truth."
     )
 
 

@@ -100,8 +100,9 @@ def _sentence(text: str) -> str:
 def _rule(report: Report) -> str:
     chosen = report.settings
     return (
-        f"A column drifts where the tables differ beyond chance (q ≤ {amount(chosen.alpha)}) and by at least "
-        f"{amount(chosen.min_effect)} {summary.unit(report)} ({visible(chosen.measure, 24)})."
+        f"A column drifts where the tables differ beyond chance (q ≤ {amount(chosen.alpha)}) and its whole interval "
+        f"lies at or above {amount(chosen.min_effect)} {summary.unit(report)}; it is the same where the whole interval "
+        "lies below; otherwise there are too few rows to tell."
     )
 
 

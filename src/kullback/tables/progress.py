@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -17,7 +18,8 @@ _REDRAW, _REPEAT = 0.25, 10.0  # seconds between two signs of life, on a termina
 class Progress(Protocol):
     """What a long job calls between two steps: the name of the step, steps done, steps in all (0 where unknown)."""
 
-    def __call__(self, what: str, done: int, total: int) -> None: ...
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Take note of it; called often, so it has to be quick."""
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -63,9 +65,10 @@ class Reporter:
 
     def _tell(self) -> None:
         wait = self._patience
-        while not self._ended.wait(wait):
-            self._draw(self._line())
-            wait = _REDRAW if self._terminal else _REPEAT
+        with contextlib.suppress(OSError, ValueError):  # nobody reads: the stream is closed
+            while not self._ended.wait(wait):
+                self._draw(self._line())
+                wait = _REDRAW if self._terminal else _REPEAT
 
     def _line(self) -> str:
         what, done, total = self._state
@@ -82,5 +85,6 @@ class Reporter:
 
     def _erase(self) -> None:
         if self._terminal and self._drawn:
-            self._stream.write("\r" + " " * self._drawn + "\r")
-            self._stream.flush()
+            with contextlib.suppress(OSError, ValueError):
+                self._stream.write("\r" + " " * self._drawn + "\r")
+                self._stream.flush()

@@ -60,6 +60,7 @@ class Skipped:
 
     name: str
     reason: str
+    schema: bool = False  # only one table has the column, or its type differs between them
 
 
 @dataclass(frozen=True)

@@ -50,11 +50,12 @@ def side(table: Table) -> str:
 
 
 def rule(report: Report) -> str:
-    """When a column counts as drifting."""
+    """When a column counts as drifting, as the same, or as neither."""
     chosen = report.settings
+    least = f"{amount(chosen.min_effect)} {unit(report)}"
     return (
-        f"drift = beyond chance (q ≤ {amount(chosen.alpha)}) and {chosen.measure} ≥ "
-        f"{amount(chosen.min_effect)} {unit(report)}"
+        f"drift: q ≤ {amount(chosen.alpha)} and the whole interval ≥ {least}; "
+        f"same: the whole interval < {least}; else can't tell"
     )
 
 
@@ -93,14 +94,8 @@ def need(column: Column) -> str:
     if column.verdict is not Verdict.CANT_TELL:
         return ""
     if column.rows_needed is None:
-        return "too few rows to tell"
-    return f"can't tell: needs about {count(_round_up(column.rows_needed))} rows per table"
-
-
-def _round_up(rows: int) -> int:
-    """Two digits are all that such a forecast is good for, and rounding up keeps it a promise."""
-    step = 10 ** max(len(str(rows)) - 2, 0)
-    return -(-rows // step) * step
+        return "can't tell: the estimate is too close to the smallest effect that counts"
+    return f"can't tell: needs about {count(column.rows_needed)} rows per table"
 
 
 def telling(column: Column) -> str:
