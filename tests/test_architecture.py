@@ -182,7 +182,6 @@ def test_every_source_is_in_the_references() -> None:
     cited = {
         key
         for path in rules.python_files(SOURCE)
-        for source in re.findall(r"Sources?:((?:\s*\[\w+\][,;.]?)+)", path.read_text(encoding="utf-8"))
-        for key in re.findall(r"\[(\w+)\]", source)
+        for key in re.findall(r"\[([a-z]+(?:18|19|20)\d\d[a-z]?)\]", path.read_text(encoding="utf-8"))
     }
     assert cited - keys == set()
