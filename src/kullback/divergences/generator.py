@@ -248,15 +248,24 @@ class FDivergence(Divergence):
             )
 
     def terms(
-        self, p: Array, q: Array, *, axis: int = -1, normalize: bool = False, counts: bool = False
+        self,
+        p: Array,
+        q: Array,
+        *,
+        axis: int = -1,
+        normalize: bool = False,
+        counts: bool = False,
+        validate: bool = True,
     ) -> Array:
         r"""Every category's contribution $q_i f(p_i/q_i) \ge 0$, in the shape of the broadcast inputs.
+
+        With `validate=False` the masses need not sum to 1: f in standard form prices a difference of totals too.
 
         >>> import kullback as kb
         >>> kb.total_variation.terms([0.5, 0.5], [0.25, 0.75]).tolist()
         [0.125, 0.125]
         """
-        pair = masses(p, q, axis=axis, normalize=normalize, counts=counts)
+        pair = masses(p, q, axis=axis, normalize=normalize, counts=counts, validate=validate)
         with pair.xp.quiet():
             return pair.xp.moveaxis(simplex.terms(self, *pair.arrays()), -1, axis)
 

@@ -17,8 +17,8 @@ def conjugate(d: FDivergence, u: Array) -> Array:
     """f*(u) = u t − f(t) at the t ≥ 0 whose slope is u; −f(0) where every slope is above u."""
     xp = ops(u)
     widest = _WIDEST[xp.precision(u)]
-    low, high = xp.zeros_like(u) - widest, xp.zeros_like(u) + widest
     target = xp.detach(u)
+    low, high = _bracket(d, target, widest)
     for _ in range(_STEPS):
         middle = 0.5 * (low + high)
         left = d._slope(middle) < target
@@ -31,3 +31,18 @@ def conjugate(d: FDivergence, u: Array) -> Array:
     step = (u - d._slope(r)) * xp.exp(xp.where(flat, 0.0, r)) / xp.where(smooth, curvature, 1.0)
     r = xp.where(flat, 0.0, r + xp.where(smooth, step, 0.0))
     return xp.where(flat, -d.at_zero, u * xp.exp(r) - d._value(r))
+
+
+def _bracket(d: FDivergence, target: Array, widest: float) -> tuple[Array, Array]:
+    """Log-ratios between which the slope passes the target, from 1 outwards.
+
+    A slope is not asked for farther out than it must be: the formula of a user may overflow there.
+    """
+    xp = ops(target)
+    low, high = xp.zeros_like(target), xp.zeros_like(target)
+    edge = 0.5
+    while edge < widest:
+        edge = min(2.0 * edge, widest)
+        low = xp.where(d._slope(low) < target, low, -edge)
+        high = xp.where(d._slope(high) > target, high, edge)
+    return low, high

@@ -32,7 +32,8 @@ class Probe:
 
     `taylor` holds the coefficients of (f'(1 + x) − f'(1))/x, None where f has a kink at 1; `limits` are f(0) and
     lim f(t)/t of the centred f, `rates` their change per unit of log-ratio where they are infinite, `powers` the
-    exponents where they grow like a power.
+    exponents where they grow like a power; between the log-ratios `ends` f and its slope are finite numbers. `closed`
+    says whether the slope of f stays finite at 0, and that of the dual at its own 0.
     """
 
     f: Function
@@ -43,6 +44,8 @@ class Probe:
     limits: tuple[float, float]
     rates: tuple[float, float]
     powers: tuple[float, float]
+    ends: tuple[float, float]
+    closed: tuple[bool, bool]
     smooth_derivative: bool  # whether `derivative` may itself be differentiated by a complex step
 
     @classmethod
@@ -75,14 +78,15 @@ class Probe:
                 t = math.exp(r)
                 return float(value(np.array([t]))[0] - at_one - slope_at_one * (t - 1.0)) / max(t, 1.0)
 
-            given = (at_zero, at_infinity)
+            given, ends = (at_zero, at_infinity), (_end(value, slope, -1.0), _end(value, slope, 1.0))
             sides = [
-                _limit(scaled, sign) if g is None else (_centre(g, sign, at_one, slope_at_one), 0.0, 0.0)
-                for sign, g in zip((-1.0, 1.0), given, strict=True)
+                _limit(scaled, end) if g is None else (_centre(g, end, at_one, slope_at_one), 0.0, 0.0)
+                for end, g in zip(ends, given, strict=True)
             ]
             limits, rates, powers = ((low, high) for low, high in zip(*sides, strict=True))
+            closed = _settles(slope), _settles(lambda t: value(1.0 / t) - slope(1.0 / t) / t)
             smooth = derivative is None or _agree(xp, derivative)
-        return cls(f, derivative, at_one, slope_at_one, taylor, limits, rates, powers, smooth)
+        return cls(f, derivative, at_one, slope_at_one, taylor, limits, rates, powers, ends, closed, smooth)
 
 
 def _library(f: Function, label: str) -> Namespace:
@@ -201,23 +205,33 @@ def _fit(slope: Any) -> tuple[tuple[float, ...] | None, float]:
     return tuple(float(c) for c in scaled[1:]), float(scaled[0])
 
 
-def _limit(scaled: Callable[[float], float], sign: float) -> tuple[float, float, float]:
+def _end(value: Any, slope: Any, sign: float) -> float:
+    """The farthest log-ratio on that side up to which f and its slope do not overflow."""
+    r = np.arange(1.0, FARTHEST + 1.0)
+    finite = np.isfinite(value(np.exp(sign * r))) & np.isfinite(slope(np.exp(sign * r)))
+    return sign * float(r[-1] if finite.all() else max(r[np.argmin(finite)] - 1.0, 1.0))
+
+
+def _settles(slope: Callable[[np.ndarray], np.ndarray]) -> bool:
+    """Whether the slope has a finite limit at 0, seen where the rounding of 1/t is still small."""
+    farther, near = slope(np.exp(np.array([-14.0, -12.0])))
+    return bool(abs(near - farther) < 1e-3 * (1.0 + abs(near)))
+
+
+def _limit(scaled: Callable[[float], float], end: float) -> tuple[float, float, float]:
     """The limit of the scaled f at r → ±inf, its rate where it grows like a logarithm, its power where faster."""
-    radii = [r for r in (150.0, 300.0, 450.0, 600.0, FARTHEST) if math.isfinite(scaled(sign * r))]
-    if len(radii) < 3:
-        return math.inf, 0.0, 0.0
-    far, farther, farthest = (scaled(sign * r) for r in radii[-3:])
+    far, farther, farthest = (scaled(share * end) for share in (0.6, 0.8, 1.0))
     size = max(abs(farthest), abs(far), 1e-300)
     if abs(farthest - farther) <= 1e-9 * size:
         return farthest, 0.0, 0.0
-    power = math.log(farthest / farther) / (radii[-1] - radii[-2]) if min(farthest, farther) > 0 else 0.0
-    rate = (farthest - farther) / (radii[-1] - radii[-2])
+    power = math.log(farthest / farther) / (0.2 * abs(end)) if min(farthest, farther) > 0 else 0.0
+    rate = (farthest - farther) / (0.2 * abs(end))
     return (math.inf, 0.0, power) if power > 0.02 else (math.inf, rate, 0.0)
 
 
-def _centre(given: float, sign: float, at_one: float, slope_at_one: float) -> float:
+def _centre(given: float, end: float, at_one: float, slope_at_one: float) -> float:
     """A limit that the user gave for his own f, moved to the centred one."""
-    return given - at_one + slope_at_one if sign < 0 else given - slope_at_one
+    return given - at_one + slope_at_one if end < 0 else given - slope_at_one
 
 
 def check_convex_on_masses(phi: Function, label: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from kullback._ops import Array, ops
 from kullback._ops.remainders import by_size
 from kullback.divergences.generator import FDivergence
-from kullback.divergences.probing import FARTHEST, RADIUS, Function, Probe
+from kullback.divergences.probing import RADIUS, Function, Probe
 from kullback.errors import DTypeError, KullbackError
 
 
@@ -17,8 +17,9 @@ class UserDivergence(FDivergence):
     r"""What `FDivergence.from_generator` returns: a convex f, centred to $f(t) - f(1) - f'(1)(t - 1)$.
 
     For |r| < 0.2 its members come from the Taylor polynomial of f' at 1, elsewhere from f itself in float64; beyond
-    t = e^±690, where float64 ends, from the growth that f has there. An f with a kink at 1 has no such polynomial:
-    where p and q differ by δ its relative error is the rounding of t, about 1e-16/δ.
+    t = e^±690, or where f overflows before, from the growth that f has there. An f with a kink at 1 has no such
+    polynomial: where p and q differ by δ its relative error is the rounding of t, about 1e-16/δ. At a large t the tilt
+    and the curvature carry the rounding of t f'(t).
 
     >>> import kullback as kb
     >>> round(kb.FDivergence.from_generator(lambda t: t * t - 1)([0.5, 0.5], [0.25, 0.75]), 12)
@@ -52,6 +53,10 @@ class UserDivergence(FDivergence):
         return self.probe.powers[1 if self.flipped else 0]
 
     @property
+    def conjugate_closed(self) -> bool:  # type: ignore[override]
+        return self.probe.closed[0 if self.flipped else 1]
+
+    @property
     def curvature_at_one(self) -> float | None:
         return self.probe.taylor[0] if self.probe.taylor else None
 
@@ -78,7 +83,7 @@ class UserDivergence(FDivergence):
             return x * x * xp.polynomial(weights, x) * xp.exp(-xp.maximum(z, 0.0))
 
         def far(z: Array) -> Array:
-            inside = xp.clip(z, -FARTHEST, FARTHEST)
+            inside = xp.clip(z, *probe.ends)
             t = _wide(inside, xp.exp)
             shifted = self._call(probe.f, t) - probe.at_one - probe.slope_at_one * (t - 1.0)
             value = shifted / xp.maximum(t, 1.0)
@@ -95,18 +100,18 @@ class UserDivergence(FDivergence):
             return x * xp.polynomial(probe.taylor, x)
 
         def far(z: Array) -> Array:
-            t = _wide(xp.clip(z, -FARTHEST, FARTHEST), xp.exp)
+            t = _wide(xp.clip(z, *probe.ends), xp.exp)
             return _back(self._derivative(t) - probe.slope_at_one, z)
 
         return by_size(r, RADIUS, near, far) if probe.taylor else far(r)
 
     def _own_curvature(self, r: Array) -> Array:
         xp = ops(r)
-        t = _wide(xp.clip(r, -FARTHEST, FARTHEST), xp.exp)
+        t = _wide(xp.clip(r, *self.probe.ends), xp.exp)
         if self.probe.derivative is None:
-            return _back(t * t * xp.second_derivative(self.probe.f, t), r)
+            return _back(t * (t * xp.second_derivative(self.probe.f, t)), r)
         if self.probe.smooth_derivative:
-            return _back(t * t * xp.derivative(self.probe.derivative, t), r)
+            return _back(t * (t * xp.derivative(self.probe.derivative, t)), r)
         # a derivative with branches: differences of it, right to about nine digits away from its kinks
         step = 1e-5
         rise = self._derivative(t * (1.0 + step)) - self._derivative(t * (1.0 - step))
