@@ -82,3 +82,32 @@ def _checked(p_values: Sequence[float]) -> NDArray[np.float64]:
     if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
         raise InvalidInputError(f"p-values are a list of numbers between 0 and 1; got {p_values!r:.80}")
     return p.copy()
+
+
+NAMES: dict[str, Adjustment] = {
+    "bh": benjamini_hochberg,
+    "by": benjamini_yekutieli,
+    "holm": holm,
+    "none": unadjusted,
+}
+
+
+def find(name: str) -> Adjustment:
+    """The adjustment that the command line calls by this name.
+
+    >>> find("holm").__name__
+    'holm'
+    """
+    if name not in NAMES:
+        raise InvalidInputError(f"no adjustment is called {name!r:.40}; there are {', '.join(NAMES)}")
+    return NAMES[name]
+
+
+def name_of(adjustment: Adjustment) -> str:
+    """The short name of an adjustment; its own name where it is the caller's.
+
+    >>> name_of(benjamini_hochberg)
+    'bh'
+    """
+    short = next((name for name, known in NAMES.items() if known is adjustment), None)
+    return short or getattr(adjustment, "__name__", type(adjustment).__name__)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from kullback.answer import Answer
+from kullback.tables import sparse
 
 Counts = NDArray[np.int64]
 
@@ -51,22 +54,25 @@ def estimate_variation(a: Counts, b: Counts, level: float, *, added: float = 0.0
     )
 
 
-def accuracy(variation: Answer) -> Answer:
-    r"""The best possible accuracy of telling from which table a row comes, $(1 + \mathrm{TV})/2$, by this column alone.
+def best_accuracy(a: Counts, b: Counts, level: float) -> Answer:
+    r"""The best possible accuracy of telling from which table a row comes, $(1 + \mathrm{TV})/2$, by these cells alone.
 
-    >>> accuracy(Answer.exact(0.5)).value
-    0.75
+    Both tables are equally likely; 0.5 is chance. Small cells are joined as `statistics.estimate` joins them.
+
+    >>> round(best_accuracy(np.array([500, 500]), np.array([400, 600]), 0.95).value, 2)
+    0.55
     """
-    value, low, high = ((1.0 + x) / 2.0 for x in (variation.value, variation.low, variation.high))
-    return Answer(
-        value,
-        low,
-        high,
-        variation.level,
-        variation.kind,
-        f"(1 + TV)/2, {variation.method}",
-        variation.n,
-        "probability",
+    few_a, few_b = sparse.joined(a, b)
+    observed, kept = (
+        0.5 * float(np.abs(x / x.sum() - y / y.sum()).sum()) for x, y in ((a, b), (few_a, few_b))
+    )
+    variation = estimate_variation(few_a, few_b, level, added=observed - kept)
+    return replace(
+        variation,
+        value=(1 + variation.value) / 2,
+        low=(1 + variation.low) / 2,
+        high=(1 + variation.high) / 2,
+        method=f"(1 + TV)/2, {variation.method}",
     )
 
 
