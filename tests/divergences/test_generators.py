@@ -10,13 +10,15 @@ import pytest
 
 import kullback as kb
 from kullback import FDivergence
-from problems.listed import FORMS, LISTED, SUMS, UNSCALED
+from problems.listed import FORMS, NUMPY_USERS, ORIGINALS, UNSCALED, leeway
 from problems.truth import relative_error, truth_of
 
 EPS = 2.0**-52
 SIZES = (1e-15, 1e-9, 1e-4, 0.1, 0.49, 0.51, 0.72, 0.74, 1.9, 2.1, 5.0, 30.0, 100.0, 300.0, 700.0)
 LOG_RATIOS = np.array([*(-s for s in reversed(SIZES)), 0.0, *SIZES])
 LARGEST, SMALLEST = float(np.finfo(float).max), float(np.finfo(float).tiny)
+
+MEMBERS = ("value", "slope", "tilt", "curvature")
 
 every_form = pytest.mark.parametrize("d", FORMS, ids=repr)
 
@@ -46,16 +48,34 @@ def true_members(d: FDivergence, r: float) -> dict[str, mp.mpf]:
     return {"value": value, "slope": first * mp.exp(-r), "tilt": value - first, "curvature": curvature}
 
 
-@pytest.mark.parametrize("d", UNSCALED, ids=repr)
+@pytest.mark.parametrize("d", [d for d in UNSCALED if leeway(d) == 1], ids=repr)
 def test_members_are_those_of_the_textbook_generator(d: FDivergence) -> None:
     """Near r = 0 to the last bits; far out to the rounding of e^(k r), which no form avoids."""
-    got = {name: getattr(d, name)(LOG_RATIOS) for name in ("value", "slope", "tilt", "curvature")}
+    got = {name: getattr(d, name)(LOG_RATIOS) for name in MEMBERS}
     power = 1.0 + d.steepness
     for i, r in enumerate(LOG_RATIOS):
         with mp.workdps(80 + int(1.4 * abs(r))):
             for name, true in true_members(d, r).items():
                 allowed = 8 * EPS * (1.0 + power * max(0.0, abs(r) - 1.0))
                 assert error(float(got[name][i]), true) <= allowed, (name, r, got[name][i], mp.nstr(true, 17))
+
+
+@pytest.mark.parametrize("d", [d for d in (*UNSCALED, *NUMPY_USERS) if leeway(d) > 1], ids=repr)
+def test_members_of_a_user_are_those_of_his_function(d: FDivergence) -> None:
+    """f is given as a formula in t: near 1 it is expanded, elsewhere it rounds as its terms do, f(t) and t f'(t).
+
+    A kink allows no expansion, and the rounding of t is then all there is.
+    """
+    near = LOG_RATIOS[np.abs(LOG_RATIOS) <= 5]
+    got = {name: getattr(d, name)(near) for name in MEMBERS}
+    for i, r in enumerate(near):
+        with mp.workdps(90):
+            true = true_members(d, r)
+            size = max(map(abs, true.values())) + mp.exp(r) * abs(true["slope"]) + (1 if abs(r) > 0.2 else 0)
+            for name, exact in true.items():
+                allowed = 2e-14 * abs(exact) if name == "value" and d.curvature_at_one else 1e-13 * size
+                allowed += 2 * EPS if d.curvature_at_one is None else 0
+                assert abs(got[name][i] - exact) <= allowed, (name, r, got[name][i], mp.nstr(exact, 17))
 
 
 @every_form
@@ -69,7 +89,8 @@ def test_standard_form(d: FDivergence) -> None:
 def test_terms_are_never_negative_however_close(d: FDivergence) -> None:
     r = np.concatenate([s * np.geomspace(1e-300, 700, 4001) for s in (-1.0, 1.0)])
     assert np.all(d.value(r) >= 0)
-    assert np.all(d.curvature(r) >= 0)
+    if leeway(d) == 1:
+        assert np.all(d.curvature(r) >= 0)
 
 
 @every_form
@@ -79,9 +100,9 @@ def test_convex(d: FDivergence) -> None:
     share = rng.random(4000)
     middle = (1 - share) * t[:, 0] + share * t[:, 1]
     chord = (1 - share) * d.value(np.log(t[:, 0])) + share * d.value(np.log(t[:, 1]))
-    assert np.all(d.value(np.log(middle)) <= chord * (1 + 64 * EPS) + 64 * EPS)
+    assert np.all(d.value(np.log(middle)) <= chord * (1 + 64 * EPS * leeway(d)) + 64 * EPS * leeway(d))
     rise = np.diff(d.slope(np.linspace(-5, 5, 1001)))
-    assert np.all(rise >= -2 * EPS * np.abs(d.slope(np.linspace(-5, 5, 1001))).max())
+    assert np.all(rise >= -2 * EPS * leeway(d) * np.abs(d.slope(np.linspace(-5, 5, 1001))).max())
 
 
 @every_form
@@ -91,7 +112,7 @@ def test_slope_tilt_and_value_agree(d: FDivergence) -> None:
     t = np.exp(r)
     value, slope, tilt = d.value(r), d.slope(r), d.tilt(r)
     size = np.abs(tilt) + np.abs(t * slope) + value + 1e-300
-    assert np.max(np.abs(tilt + t * slope - value) / size) < 32 * EPS
+    assert np.max(np.abs(tilt + t * slope - value) / size) < 32 * EPS * leeway(d)
     np.testing.assert_allclose(d.conjugate(slope), -tilt, rtol=1e-11, atol=1e-12)
 
 
@@ -124,8 +145,8 @@ def test_limits_are_the_limits(d: FDivergence) -> None:
     truth = truth_of(d)
     with mp.workdps(60):
         zero, growth = truth.f(mp.mpf(0)), truth.growth()
-        assert relative_error(d.at_zero, zero) <= 2 * EPS
-        assert relative_error(d.at_infinity, growth) <= 2 * EPS
+        assert relative_error(d.at_zero, zero) <= 2 * EPS * leeway(d)
+        assert relative_error(d.at_infinity, growth) <= 2 * EPS * leeway(d)
         # and not only by name: the generator goes there
         for limit, near in (
             (zero, truth.f(mp.mpf(10) ** -4000)),
@@ -150,9 +171,9 @@ def test_curvature_at_one_is_the_second_derivative(d: FDivergence) -> None:
             d.normalised()
         return
     with mp.workdps(60):
-        assert relative_error(d.curvature_at_one, truth_of(d).curvature(mp.mpf(1))) <= 4 * EPS
-    assert float(d.curvature(0.0)) == pytest.approx(d.curvature_at_one, rel=4 * EPS)
-    assert d.normalised().curvature_at_one == pytest.approx(1.0, rel=4 * EPS)
+        assert relative_error(d.curvature_at_one, truth_of(d).curvature(mp.mpf(1))) <= 4 * EPS * leeway(d)
+    assert float(d.curvature(0.0)) == pytest.approx(d.curvature_at_one, rel=4 * EPS * leeway(d))
+    assert d.normalised().curvature_at_one == pytest.approx(1.0, rel=4 * EPS * leeway(d))
     assert d.normalised().normalised() == d.normalised() or d.normalised().curvature_at_one != 1.0
 
 
@@ -167,7 +188,7 @@ def test_dual_is_an_involution(d: FDivergence) -> None:
     assert d.dual.curvature_at_one == pytest.approx(d.curvature_at_one)
 
 
-@pytest.mark.parametrize("d", [*LISTED, *SUMS], ids=repr)
+@pytest.mark.parametrize("d", ORIGINALS, ids=repr)
 def test_sums_and_multiples_are_linear(d: FDivergence) -> None:
     r = np.linspace(-4, 4, 33)
     both = d + 0.25 * kb.kl

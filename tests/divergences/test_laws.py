@@ -13,7 +13,7 @@ import kullback as kb
 from kullback import FDivergence
 from problems import pairs
 from problems.backends import BACKENDS, Backend
-from problems.listed import FORMS, LISTED, SUMS
+from problems.listed import FORMS, LISTED, ORIGINALS, leeway
 from problems.truth import truth_of
 
 EPS = 2.0**-52
@@ -60,17 +60,19 @@ def test_never_negative_never_nan(d: FDivergence, p: list[int], q: list[int]) ->
         value = d(p, q, counts=True)
         proportional = np.array_equal(np.multiply(p, sum(q)), np.multiply(q, sum(p)))
         assert value == 0 if proportional else value > 0
-        assert value <= d.upper_bound * (1 + 4 * EPS)
+        assert value <= d.upper_bound * (1 + 4 * EPS * leeway(d))
 
 
 @every_form
 def test_largest_on_disjoint_supports(d: FDivergence) -> None:
     assert d([1.0, 0.0], [0.0, 1.0]) == d.upper_bound
-    assert d([0.25, 0.75, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]) == pytest.approx(d.upper_bound, rel=2 * EPS)
+    assert d([0.25, 0.75, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]) == pytest.approx(
+        d.upper_bound, rel=2 * EPS * leeway(d)
+    )
     rng = np.random.default_rng(4)
     for spread in (1.0, 0.1, 0.02):
         p, q = pairs.far_apart(rng, 10, 200, spread)
-        assert np.all(d(p, q) <= d.upper_bound * (1 + 4 * EPS))
+        assert np.all(d(p, q) <= d.upper_bound * (1 + 4 * EPS * leeway(d)))
 
 
 @every_form
@@ -81,9 +83,9 @@ def test_dual_exchanges_the_arguments(d: FDivergence) -> None:
         pairs.near_equal(rng, 6, 1e-7, 50),
         pairs.far_apart(rng, 6, 50),
     ):
-        np.testing.assert_allclose(d(p, q), d.dual(q, p), rtol=8 * EPS)
+        np.testing.assert_allclose(d(p, q), d.dual(q, p), rtol=8 * EPS * leeway(d))
     a, b = pairs.logits(rng, 6, 2.0, 1.0, 50)
-    np.testing.assert_allclose(d.of_logits(a, b), d.dual.of_logits(b, a), rtol=2e-15)
+    np.testing.assert_allclose(d.of_logits(a, b), d.dual.of_logits(b, a), rtol=2e-15 * leeway(d))
 
 
 @pytest.mark.parametrize("d", [d for d in FORMS if d.symmetric], ids=repr)
@@ -106,7 +108,7 @@ def test_terms_are_the_contributions(d: FDivergence) -> None:
     terms = d.terms(p, q)
     assert terms.shape == p.shape
     assert np.all(terms >= 0)
-    np.testing.assert_allclose(terms.sum(axis=-1), d(p, q), rtol=8 * EPS)
+    np.testing.assert_allclose(terms.sum(axis=-1), d(p, q), rtol=8 * EPS * leeway(d))
     np.testing.assert_array_equal(terms[(p == 0) & (q == 0)], 0.0)
     np.testing.assert_array_equal(d.terms(p.T, q.T, axis=0), terms.T)
     counts = rng.integers(0, 9, size=(2, 5)) + 1
@@ -136,7 +138,7 @@ def test_merging_categories_never_increases_it(d: FDivergence, p: list[int], q: 
     group = np.random.default_rng(seed).integers(0, 3, size=n)
     merged = [np.bincount(group, weights=v, minlength=3).astype(int) for v in (x, y)]
     before, after = d(x, y, counts=True), d(*merged, counts=True)
-    assert after <= before * (1 + 16 * EPS) or math.isinf(before)
+    assert after <= before * (1 + 16 * EPS * leeway(d)) or math.isinf(before)
 
 
 @every_form
@@ -150,7 +152,7 @@ def test_splitting_in_proportion_changes_nothing(d: FDivergence) -> None:
         # on a grid that leaves room for the bits of three quarters, so that the pieces are exact
         p, q = (np.ldexp(np.rint(np.ldexp(x, 44)), -44) for x in pair)
         split = [np.concatenate([x[:, :-1], 0.25 * x[:, -1:], 0.75 * x[:, -1:]], axis=-1) for x in (p, q)]
-        np.testing.assert_allclose(d(*split), d(p, q), rtol=8 * EPS)
+        np.testing.assert_allclose(d(*split), d(p, q), rtol=8 * EPS * leeway(d))
 
 
 @every_form
@@ -158,14 +160,16 @@ def test_order_and_empty_categories_do_not_matter(d: FDivergence) -> None:
     rng = np.random.default_rng(10)
     for p, q in (pairs.with_zeros(rng, 9, 40), pairs.near_equal(rng, 9, 1e-8, 40)):
         value, order = d(p, q), rng.permutation(9)
-        np.testing.assert_allclose(d(p[:, order], q[:, order]), value, rtol=4 * EPS)
+        np.testing.assert_allclose(d(p[:, order], q[:, order]), value, rtol=4 * EPS * leeway(d))
         padded = [np.concatenate([x, np.zeros((40, 3))], axis=-1) for x in (p, q)]
-        np.testing.assert_allclose(d(*padded), value, rtol=4 * EPS)
+        np.testing.assert_allclose(d(*padded), value, rtol=4 * EPS * leeway(d))
     a, b = pairs.logits(rng, 9, 2.0, 0.5, 40)
     order = rng.permutation(9)
-    np.testing.assert_allclose(d.of_logits(a[:, order], b[:, order]), d.of_logits(a, b), rtol=2e-15)
+    np.testing.assert_allclose(
+        d.of_logits(a[:, order], b[:, order]), d.of_logits(a, b), rtol=2e-15 * leeway(d)
+    )
     padded = [np.concatenate([x, np.full((40, 3), -np.inf)], axis=-1) for x in (a, b)]
-    np.testing.assert_allclose(d.of_logits(*padded), d.of_logits(a, b), rtol=2e-15)
+    np.testing.assert_allclose(d.of_logits(*padded), d.of_logits(a, b), rtol=2e-15 * leeway(d))
 
 
 @every_form
@@ -202,7 +206,7 @@ def test_symmetric_ones_without_a_root_are_no_metrics(d: FDivergence) -> None:
     assert np.max(whole[usable] - first[usable] - second[usable]) > 1e-3
 
 
-@pytest.mark.parametrize("d", [*LISTED, *SUMS], ids=repr)
+@pytest.mark.parametrize("d", ORIGINALS, ids=repr)
 def test_entropy_is_the_divergence_from_independence_of_itself(d: FDivergence) -> None:
     rng = np.random.default_rng(14)
     for p in (rng.dirichlet(np.ones(5)), np.array([0.5, 0.5, 0.0]), np.array([0.125, 0.875])):
@@ -212,9 +216,11 @@ def test_entropy_is_the_divergence_from_independence_of_itself(d: FDivergence) -
         assert d.entropy(p) == pytest.approx(true, rel=1e-14)
     assert d.entropy([1.0, 0.0]) == 0.0
     batch = rng.dirichlet(np.ones(4), size=(2, 3))
-    np.testing.assert_allclose(d.entropy(batch)[1, 2], d.entropy(batch[1, 2]), rtol=4 * EPS)
-    np.testing.assert_allclose(d.entropy(np.moveaxis(batch, -1, 0), axis=0), d.entropy(batch), rtol=4 * EPS)
-    assert d.entropy([3, 1], counts=True) == pytest.approx(d.entropy([0.75, 0.25]), rel=4 * EPS)
+    np.testing.assert_allclose(d.entropy(batch)[1, 2], d.entropy(batch[1, 2]), rtol=4 * EPS * leeway(d))
+    np.testing.assert_allclose(
+        d.entropy(np.moveaxis(batch, -1, 0), axis=0), d.entropy(batch), rtol=4 * EPS * leeway(d)
+    )
+    assert d.entropy([3, 1], counts=True) == pytest.approx(d.entropy([0.75, 0.25]), rel=4 * EPS * leeway(d))
 
 
 def test_entropy_knows_the_classics() -> None:
@@ -230,13 +236,13 @@ def test_batches_are_loops(d: FDivergence) -> None:
     rng = np.random.default_rng(15)
     p, q = pairs.with_zeros(rng, 6, 12)
     one_by_one = np.array([d(x, y) for x, y in zip(p, q, strict=True)])
-    np.testing.assert_allclose(d(p, q), one_by_one, rtol=4 * EPS)
+    np.testing.assert_allclose(d(p, q), one_by_one, rtol=4 * EPS * leeway(d))
     a, b = pairs.logits(rng, 6, 3.0, 1.0, 12)
     one_by_one = np.array([d.of_logits(x, y) for x, y in zip(a, b, strict=True)])
-    np.testing.assert_allclose(d.of_logits(a, b), one_by_one, rtol=4e-15)
+    np.testing.assert_allclose(d.of_logits(a, b), one_by_one, rtol=4e-15 * leeway(d))
     grid = d(p[:, None, :], q[None, :5, :])
     assert grid.shape == (12, 5)
-    np.testing.assert_allclose(grid[3, 4], d(p[3], q[4]), rtol=4 * EPS)
+    np.testing.assert_allclose(grid[3, 4], d(p[3], q[4]), rtol=4 * EPS * leeway(d))
 
 
 @every_form

@@ -18,6 +18,7 @@ import kullback as kb
 from kullback.divergences.combination import Combination
 from kullback.divergences.jensen_shannon import SkewJensenShannon
 from kullback.divergences.power import Alpha
+from kullback.divergences.user import UserDivergence
 
 Number = Any  # mpmath's
 DIGITS = 60
@@ -187,10 +188,27 @@ def _combination(d: Combination) -> Truth:
     )
 
 
+# Truths of the divergences that problems/listed.py makes from a function, by the name it gives them.
+USERS: dict[str, Truth] = {
+    "steep": Truth(lambda t: t**3 - 1, _constant(3), _constant(-1), _infinity),
+    "halved_le_cam": Truth(lambda t: (t - 1) ** 2 / (4 * t + 4), _zero, _constant("0.25"), _constant("0.25")),
+    "inverse": Truth(lambda t: 1 / t - 1 + 5 * (t - 1), _constant(4), _infinity, _constant(5)),
+    "numpy_kl": NAMED[kb.kl],
+    "kink": Truth(
+        lambda t: mp.mpf(3) / 4 * abs(t - 1) + (t - 1) / 4, _constant("0.25"), _constant("0.5"), _constant(1)
+    ),
+}
+
+
+def _user(d: UserDivergence) -> Truth:
+    return USERS[d.label].dual if d.flipped else USERS[d.label]
+
+
 FAMILIES: dict[type, Callable[[Any], Truth]] = {
     Alpha: _alpha,
     SkewJensenShannon: _skew_js,
     Combination: _combination,
+    UserDivergence: _user,
 }
 
 

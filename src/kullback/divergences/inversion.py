@@ -29,6 +29,8 @@ def conjugate(d: FDivergence, u: Array) -> Array:
     # a differentiable Newton step, t f''(t) dr = du, carries the gradients of u; its size is the bisection's rest
     smooth = (curvature > 0) & ~flat
     step = (u - d._slope(r)) * xp.exp(xp.where(flat, 0.0, r)) / xp.where(smooth, curvature, 1.0)
+    # a longer one shows a slope that is rounding only, far out where t is nearly 0
+    smooth = smooth & (xp.abs(step) < 1e-3)
     r = xp.where(flat, 0.0, r + xp.where(smooth, step, 0.0))
     return xp.where(flat, -d.at_zero, u * xp.exp(r) - d._value(r))
 

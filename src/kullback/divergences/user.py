@@ -68,7 +68,8 @@ class UserDivergence(FDivergence):
             return self._own_slope(r)
         # f°'(t) = f(1/t) − f'(1/t)/t, whose terms differ in order near 1, so that nothing cancels
         xp = ops(r)
-        return xp.exp(xp.maximum(-r, 0.0)) * self._scaled(-r) - xp.exp(-r) * self._own_slope(-r)
+        slope = xp.exp(xp.maximum(-r, 0.0)) * self._scaled(-r) - xp.exp(-r) * self._own_slope(-r)
+        return xp.minimum(slope, self.at_infinity)
 
     def _curvature(self, r: Array) -> Array:
         return ops(r).exp(r) * self._own_curvature(-r) if self.flipped else self._own_curvature(r)
