@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 FORBIDDEN_NAMES = {"util", "utils", "helper", "helpers", "misc", "common"}
@@ -22,7 +23,12 @@ def python_files(root: Path) -> list[Path]:
 
 
 def parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+    return _parsed(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _parsed(text: str) -> ast.Module:
+    return ast.parse(text)
 
 
 def functions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, Function]]:
@@ -51,8 +57,10 @@ def exported(folder: Path) -> set[str]:
 
 def public_functions(root: Path) -> Iterator[tuple[str, Function]]:
     """Functions that their room exports, and the public methods of such classes, as `file.py:Class.method`."""
-    for path in python_files(root):
-        names = exported(path.parent)
+    files = python_files(root)
+    promised = {folder: exported(folder) for folder in {path.parent for path in files}}
+    for path in files:
+        names = promised[path.parent]
         for name, node in functions(parse(path)):
             parts = name.split(".")
             if parts[0] in names and "<locals>" not in parts and not any(is_private(part) for part in parts):
