@@ -138,13 +138,19 @@ def _total(xp: Namespace, pair: Pair, inside: Array, d: FDivergence) -> Array:
 def _centred(xp: Namespace, pair: Pair, part: Array, mass: Array, only: Array | None, price: float) -> Array:
     """part − mass Σ part; where the other side has no class the member is at its limit, left out if infinite."""
     if pair.live is None:
-        return part - mass * xp.sum(part, keepdims=True)
+        return _without_mean(xp, part, mass, xp.sum(part, keepdims=True))
     part = xp.where(pair.live, part, 0.0)
     if price < math.inf:
         part = part + limit(xp, only, mass, price)
     total = xp.sum(part, keepdims=True)
     # a row whose gradient overflows has none that could be followed
-    return xp.where(xp.isinf(total), 0.0, part - mass * total)
+    return xp.where(xp.isinf(total), 0.0, _without_mean(xp, part, mass, total))
+
+
+def _without_mean(xp: Namespace, part: Array, mass: Array, total: Array) -> Array:
+    """part − mass × total, once more for what rounding leaves of a sum that is 0: one class may hold nearly all mass."""
+    part = part - mass * total
+    return part - mass * xp.sum(part, keepdims=True)
 
 
 def read(a: Array, b: Array, *, axis: int, validate: bool) -> tuple[Namespace, Array, Array]:
