@@ -25,6 +25,8 @@ class NotComparable:
     """Why a column cannot be compared."""
 
     reason: str
+    schema: bool = False  # whether the tables differ in their columns or types
+    differs: bool = False  # whether the types of the two tables differ
 
 
 def kind_of(series_type: nw.dtypes.DType) -> Kind | NotComparable:
@@ -73,13 +75,11 @@ def together(before: Kind | NotComparable, after: Kind | NotComparable) -> Kind 
         kind = after if before.name == "empty" else before
         return NotComparable("no value in either table") if kind.name == "empty" else kind
     if before.name != after.name:
-        return NotComparable(
-            f"type differs: {before.name} ({before.shown}) before, {after.name} ({after.shown}) after"
-        )
+        types = f"{before.name} ({before.shown}) before, {after.name} ({after.shown}) after"
+        return NotComparable(f"type differs: {types}", schema=True)
     if (before.zone is None) != (after.zone is None):
-        return NotComparable(
-            f"type differs: {before.shown} before, {after.shown} after: one has no time zone"
-        )
+        types = f"{before.shown} before, {after.shown} after: one has no time zone"
+        return NotComparable(f"type differs: {types}", schema=True)
     return Kind(
         before.name,
         before.shown,

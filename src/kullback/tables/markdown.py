@@ -13,7 +13,7 @@ _SIGNS = {Verdict.DRIFT: "🔴", Verdict.CANT_TELL: "🟡", Verdict.SAME: "🟢"
 _MOST = 200  # rows: a comment on a pull request holds 65 536 characters
 # What markdown gives a meaning, and the addresses that GitHub links by itself; written as character references, which
 # no renderer takes for markup.
-_MEANT = re.compile(r"[\\`*_{}\[\]#+!|~:@]|(?<=www)\.", re.IGNORECASE)
+_MEANT = re.compile(r"[\\`*_{}\[\]#+!|~@]|:(?=\S)|(?<=www)\.", re.IGNORECASE)
 
 
 def render(report: Report) -> str:

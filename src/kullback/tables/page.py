@@ -76,7 +76,6 @@ def _page(report: Report) -> dict[str, Any]:
         "after": _side(report.after),
         "notes": [visible(note, 400) for note in report.notes],
         "rule": _rule(report),
-        "level": share(settings.level),
         "effect_title": f"{visible(settings.measure, 24)} [{share(settings.level)}], {summary.unit(report)}",
         "ticks": scale.ticks(),
         "least": scale.place(settings.min_effect),
@@ -100,9 +99,10 @@ def _sentence(text: str) -> str:
 def _rule(report: Report) -> str:
     chosen = report.settings
     return (
-        f"A column drifts where the tables differ beyond chance (q ≤ {amount(chosen.alpha)}) and its whole interval "
-        f"lies at or above {amount(chosen.min_effect)} {summary.unit(report)}; it is the same where the whole interval "
-        "lies below; otherwise there are too few rows to tell."
+        f"Drift: beyond chance (q ≤ {amount(chosen.alpha)}), and the whole {share(chosen.level)} interval on or right "
+        "of the dashed line, the smallest difference that counts "
+        f"({amount(chosen.min_effect)} {summary.unit(report)}). Same: the whole interval left of it. "
+        "Otherwise there are too few rows to tell."
     )
 
 
@@ -131,8 +131,12 @@ def _row(column: Column, scale: drawing.Scale, drawn: bool, index: int) -> dict[
 
 
 def _card(column: Column, index: int) -> dict[str, Any]:
-    said = [visible(column.change, 400) if column.verdict is not Verdict.CANT_TELL else ""]
-    said += [summary.categories(column, most=8), summary.need(column)]
+    open_ = column.verdict is Verdict.CANT_TELL
+    said = (
+        [summary.need(column), summary.categories(column, most=8)]
+        if open_
+        else summary.changed(column, most=8)
+    )
     figure = _environment().get_template("histogram.svg.j2").render(drawing=drawing.histogram(column))
     foremost = summary.foremost(column) if column.verdict is Verdict.DRIFT else []
     return {

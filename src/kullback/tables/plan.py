@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kullback.errors import InvalidInputError
-from kullback.tables.cells import BooleanCells, CategoryCells, Cells, Key
+from kullback.tables.cells import BooleanCells, CategoryCells, Cells
 from kullback.tables.counting import category_counts, date_values, number_values
 from kullback.tables.cutting import cut_dates, cut_numbers
 from kullback.tables.kinds import Kind, NotComparable, together
@@ -76,27 +76,14 @@ def make_plan(
             raise InvalidInputError(f"{source.name} has no rows; both tables need at least one")
     if sample is None:
         return Plan({}, skipped, rows)
-    fitting = max(2, min(bins, min(rows) // LEAST_EXPECTED))
+    fitting = cells_for(bins, rows)
     cells = {name: _cells(sample, name, kind, fitting, max_categories) for name, kind in kinds.items()}
     return Plan(cells, skipped, rows)
 
 
-def fold_rare(
-    pooled: Mapping[str, Mapping[Key, int]], cells: Mapping[str, Cells], limit: int
-) -> dict[str, CategoryCells]:
-    """For columns with more than `limit` categories: cells that name the largest of the pooled rows, ties by name."""
-    folded = {}
-    for name, partition in cells.items():
-        if not isinstance(partition, CategoryCells) or partition.named is not None:
-            continue
-        rows = {key: number for key, number in pooled[name].items() if isinstance(key, str)}
-        if len(rows) > limit:
-            folded[name] = partition.closed_on(_largest(rows, limit))
-    return folded
-
-
-def _largest(rows: Mapping[str, int], limit: int) -> list[str]:
-    return sorted(rows, key=lambda category: (-rows[category], category))[:limit]
+def cells_for(bins: int, rows: Sequence[int]) -> int:
+    """How many cells a number is cut into: `bins`, but no more than give the smaller table five rows each."""
+    return max(2, min(bins, min(rows) // LEAST_EXPECTED))
 
 
 def _shared_columns(
@@ -110,13 +97,13 @@ def _shared_columns(
     skipped = []
     for name in wanted:
         if name not in after.kinds:
-            skipped.append(Skipped(name, "only in the table before"))
+            skipped.append(Skipped(name, "only in the table before", schema=True))
         elif name not in before.kinds:
-            skipped.append(Skipped(name, "only in the table after"))
+            skipped.append(Skipped(name, "only in the table after", schema=True))
         else:
             kind = together(before.kinds[name], after.kinds[name])
             if isinstance(kind, NotComparable):
-                skipped.append(Skipped(name, kind.reason))
+                skipped.append(Skipped(name, kind.reason, schema=kind.differs))
             else:
                 kinds[name] = kind
     return kinds, tuple(skipped)
@@ -157,7 +144,7 @@ def _categories(series: Sequence[nw.Series[Any]], limit: int) -> CategoryCells:
     rows: Counter[str] = Counter()
     for one in series:
         rows.update(category_counts(one))
-    return CategoryCells() if len(rows) <= limit else CategoryCells().closed_on(_largest(rows, limit))
+    return CategoryCells() if len(rows) <= limit else CategoryCells().closed_on_largest(rows, limit)
 
 
 def _joined(arrays: Sequence[NDArray[Any]], empty: type) -> NDArray[Any]:

@@ -51,12 +51,12 @@ class Source:
         return nullcontext() if self.path is None else readers.blame(self.path)
 
 
-def open_source(table: Any, role: str) -> Source:
+def open_source(table: Any, role: str, *, max_bytes: int = readers.MAX_BYTES) -> Source:
     """A frame that narwhals knows, or a path, as a source; `role` is the argument's name, for messages."""
     if isinstance(table, Source):
         return table
     if isinstance(table, (str, os.PathLike)):
-        frame = nw.from_native(readers.read(table))
+        frame = nw.from_native(readers.read(table, max_bytes=max_bytes))
         with readers.blame(table):
             return Source(file_name(table), frame, _kinds(frame), table)
     frame = _narwhals_frame(table, role)

@@ -75,6 +75,13 @@ def effect(column: Column) -> str:
     return f"{amount(column.divergence.value)} {interval(column.divergence)}"
 
 
+def changed(column: Column, most: int = 3) -> list[str]:
+    """What changed, and the new and gone categories where that does not name them already."""
+    said = visible(column.change, 200)
+    named = len(column.new) + len(column.gone) == 1 and said.startswith(("new: ", "gone: "))
+    return [text for text in (said, "" if named else categories(column, most)) if text]
+
+
 def categories(column: Column, most: int = 3) -> str:
     """New and gone categories by name, the first few of each.
 

@@ -80,7 +80,7 @@ class _Layout:
             "after": "after",
         }
         fields = [fit(titles[key], size) for key, size in self.widths.items()]
-        return [("  ".join([fit("column", self.name), *fields]), QUIET)]
+        return [("  ".join([fit("column", self.name), *fields]).rstrip(), QUIET)]
 
     def row(self, column: Column) -> Line:
         marks = sparks(column)
@@ -95,14 +95,15 @@ class _Layout:
         line: Line = [(fit(label(column.name, self.name), self.name), strong)]
         for key, size in self.widths.items():
             line += [("  ", ""), (fit(fields[key], size), STYLES[column.verdict] if key == "verdict" else "")]
-        return line
+        text, style = line[-1]
+        return [*line[:-1], (text.rstrip(), style)]
 
 
 def _below(column: Column, width: int) -> Iterator[Line]:
     """Why a verdict matters: for a drifting column what changed, for an open one what would settle it."""
     said: list[str] = []
     if column.verdict is Verdict.DRIFT:
-        said = [visible(column.change, 200), summary.categories(column), summary.telling(column)]
+        said = [*summary.changed(column), summary.telling(column)]
     for sentence in filter(None, [*said, summary.need(column)]):
         yield from _wrapped("  " + sentence, width, QUIET, hanging=4)
 

@@ -1,0 +1,102 @@
+"""`kullback compare BEFORE AFTER`: options become arguments of `compare`, the report goes where it was asked for."""
+
+from __future__ import annotations
+
+import inspect
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kullback.tables import adjust as adjustments
+from kullback.tables import gates
+from kullback.tables.comparison import compare
+from kullback.tables.running import Job, run
+
+_DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(compare).parameters.items()}
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+)
+
+AdjustName = Enum("AdjustName", {name: name for name in adjustments.NAMES}, type=str)
+_ADJUST = AdjustName(adjustments.name_of(_DEFAULTS["adjust"]))
+GateName = Enum("GateName", {name: name for name in gates.GATES}, type=str)
+
+Before = Annotated[
+    Path, typer.Argument(help="csv, tsv, parquet, arrow, feather or jsonl", show_default=False)
+]
+After = Annotated[Path, typer.Argument(help="the table to compare with it", show_default=False)]
+Measure = Annotated[
+    str, typer.Option(help="divergence by name: js, kl, psi, hellinger, alpha:0.5 and others")
+]
+Bins = Annotated[int, typer.Option(help="cells of a number or a date, at most")]
+Names = Annotated[list[str] | None, typer.Option(help="these columns only; separated by commas, repeatable")]
+NotNames = Annotated[
+    list[str] | None, typer.Option(help="not these columns; separated by commas, repeatable")
+]
+Alpha = Annotated[float, typer.Option(help="level of the tests, after the correction over the columns")]
+Level = Annotated[float, typer.Option(help="level of the intervals")]
+MinEffect = Annotated[
+    float, typer.Option(help="smallest divergence that counts, in nats; the default is 0.01 bit")
+]
+Adjust = Annotated[AdjustName, typer.Option(help="correction over the columns")]
+Permutations = Annotated[int, typer.Option(help="draws of the permutation test")]
+MaxCategories = Annotated[int, typer.Option(help="categories with a cell of their own, at most")]
+Seed = Annotated[int, typer.Option(help="the same seed gives the same numbers")]
+Html = Annotated[Path | None, typer.Option(help="write the report as one page", show_default=False)]
+Json = Annotated[Path | None, typer.Option(help="write every number as JSON", show_default=False)]
+Markdown = Annotated[Path | None, typer.Option(help="write a table for a pull request", show_default=False)]
+FailOn = Annotated[
+    list[GateName] | None, typer.Option(help="what makes the exit status 1; repeatable [default: drift]")
+]
+MaxBytes = Annotated[str, typer.Option(help="largest table to read, such as 500MB or 8GiB")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print the verdict only, and no progress")]
+
+
+@app.callback()
+def kullback() -> None:
+    """How far apart are two distributions?"""
+
+
+@app.command(
+    "compare", epilog="Exit status: 0 nothing above the gate, 1 a gate is hit, 2 bad input or usage."
+)
+def compare_files(
+    before: Before,
+    after: After,
+    measure: Measure = _DEFAULTS["measure"].name,
+    bins: Bins = _DEFAULTS["bins"],
+    columns: Names = None,
+    exclude: NotNames = None,
+    alpha: Alpha = _DEFAULTS["alpha"],
+    level: Level = _DEFAULTS["level"],
+    min_effect: MinEffect = _DEFAULTS["min_effect"],
+    adjust: Adjust = _ADJUST,
+    permutations: Permutations = _DEFAULTS["permutations"],
+    max_categories: MaxCategories = _DEFAULTS["max_categories"],
+    seed: Seed = _DEFAULTS["seed"],
+    html: Html = None,
+    json: Json = None,
+    markdown: Markdown = None,
+    fail_on: FailOn = None,
+    max_bytes: MaxBytes = "2GiB",
+    quiet: Quiet = False,
+) -> None:
+    """Compare two tables, column by column: what differs, how much, and how surely."""
+    options = {
+        "bins": bins,
+        "alpha": alpha,
+        "level": level,
+        "min_effect": min_effect,
+        "permutations": permutations,
+        "max_categories": max_categories,
+        "seed": seed,
+    }
+    wanted = {"html": html, "json": json, "markdown": markdown}
+    failing = [gate.value for gate in fail_on or [GateName.drift]]
+    job = Job(
+        before, after, measure, adjust.value, columns, exclude, options, wanted, failing, max_bytes, quiet
+    )
+    raise typer.Exit(run(job))
