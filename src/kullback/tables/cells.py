@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
 from itertools import pairwise
 from typing import ClassVar
-from zlib import crc32
 
 from kullback.tables import edge_names
 
@@ -113,14 +113,19 @@ class CategoryCells(Cells):
     kind: ClassVar[str] = "category"
 
     def key(self, category: str) -> Key:
-        """The cell of a category; the hash is of its text, so that every engine and machine agrees."""
+        """The cell of a category."""
         if self.named is None or category in self.named:
             return category
-        return Other(crc32(category.encode("utf-8", "surrogatepass")) % self.others)
+        return Other(_hash(category) % self.others)
 
-    def closed_on(self, categories: Iterable[str]) -> CategoryCells:
-        """The same cells with names for these categories only."""
-        return CategoryCells(frozenset(categories), self.others)
+    def closed_on_largest(self, rows: Mapping[str, int], limit: int) -> CategoryCells:
+        """The same cells with names for the largest categories only: at most `limit`, each of two rows or more.
+
+        Among equals the hash decides, not the alphabet, in which identifiers may stand in the order of their age.
+        """
+        repeated = [category for category, number in rows.items() if number > 1]
+        repeated.sort(key=lambda category: (-rows[category], _hash(category), category))
+        return CategoryCells(frozenset(repeated[:limit]), self.others)
 
     def _value_name(self, key: Key) -> str:
         return f"(other {key.index + 1})" if isinstance(key, Other) else str(key)
@@ -144,6 +149,11 @@ class BooleanCells(Cells):
     def order(self, pooled: Mapping[Key, int]) -> list[Key]:
         """False, true, missing."""
         return sorted(pooled, key=lambda key: (key is MISSING, bool(key)))
+
+
+def _hash(category: str) -> int:
+    """Of the text alone, so that every engine and machine agrees; numbered names must spread like any others."""
+    return int.from_bytes(blake2b(category.encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 
 def _place_on_line(key: Key) -> tuple[bool, float, int]:

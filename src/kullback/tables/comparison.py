@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +14,7 @@ from kullback.tables import adjust as adjustments
 from kullback.tables.adjust import Adjustment, benjamini_hochberg
 from kullback.tables.columns import Measured, Pair, rank
 from kullback.tables.permutation import decide, statistic_for
-from kullback.tables.plan import SAMPLE, fold_rare, make_plan
+from kullback.tables.plan import SAMPLE, make_plan
 from kullback.tables.profile import Profile, counted
 from kullback.tables.progress import Progress, silent
 from kullback.tables.report import Report, Settings, Skipped, Table
@@ -74,7 +72,7 @@ def compare(
     if isinstance(max_categories, bool) or not isinstance(max_categories, int) or max_categories < 1:
         raise InvalidInputError(f"`max_categories` is {max_categories!r}; expected a whole number, 1 or more")
     counted_tables = _count(before, after, settings, max_categories, columns, exclude, progress)
-    report = _measure(counted_tables, measure, adjust, settings, progress)
+    report = _measure(counted_tables, measure, adjust, settings, max_categories, progress)
     return replace(report, seconds=time.perf_counter() - began)
 
 
@@ -98,19 +96,9 @@ def _count(
     progress: Progress,
 ) -> _Counted:
     if isinstance(before, Profile) or isinstance(after, Profile):
-        found = _from_profiles(before, after, columns, exclude)
-    else:
-        sources = (open_source(before, "before"), open_source(after, "after"))
-        with ExitStack() as blame:
-            for source in sources:
-                blame.enter_context(source.blamed())
-            found = _from_sources(sources, settings, max_categories, columns, exclude, progress)
-    pooled = {
-        name: Counter(found.profiles[0].counts[name]) + Counter(found.profiles[1].counts[name])
-        for name in found.profiles[0].cells
-    }
-    folded = fold_rare(pooled, found.profiles[0].cells, max_categories)
-    return replace(found, profiles=(found.profiles[0].folded(folded), found.profiles[1].folded(folded)))
+        return _from_profiles(before, after, columns, exclude)
+    sources = (open_source(before, "before"), open_source(after, "after"))
+    return _from_sources(sources, settings, max_categories, columns, exclude, progress)
 
 
 def _from_sources(
@@ -172,9 +160,15 @@ def _from_profiles(
 
 
 def _measure(
-    tables: _Counted, measure: FDivergence, adjust: Adjustment, settings: Settings, progress: Progress
+    tables: _Counted,
+    measure: FDivergence,
+    adjust: Adjustment,
+    settings: Settings,
+    max_categories: int,
+    progress: Progress,
 ) -> Report:
-    pairs = [Pair.of(name, *tables.profiles) for name in tables.profiles[0].cells]
+    first, second = tables.profiles
+    pairs = [Pair.of(name, first, second, max_categories=max_categories) for name in first.cells]
     empty = tuple(
         Skipped(pair.name, "every value is missing in both tables") for pair in pairs if not pair.has_values
     )

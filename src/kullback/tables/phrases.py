@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kullback.divergences import FDivergence
 from kullback.tables import sparse, statistics
-from kullback.tables.cells import CategoryCells, Other
+from kullback.tables.cells import CategoryCells
 from kullback.tables.report import Settings
 from kullback.tables.wording import amount, count, several, share, visible
 
@@ -95,15 +95,15 @@ def _infinite(pair: Pair, measure: FDivergence) -> Iterator[str]:
 def _shared_cells(pair: Pair, measure: FDivergence) -> Iterator[str]:
     if not isinstance(pair.cells, CategoryCells) or pair.cells.named is None:
         return
-    shared = np.array([isinstance(key, Other) for key in pair.keys])
-    before, after = (float(counts[shared].sum() / counts.sum()) for counts in (pair.before, pair.after))
-    # Σ q f(p/q) over any cells is at most f(0) q + f°(0) p there
-    most = (measure.at_zero * after if after else 0.0) + (measure.at_infinity * before if before else 0.0)
-    lost = f", by at most {amount(most)} nats" if math.isfinite(most) else ""
+    before, after = pair.shared
+    hidden = pair.hidden(measure)
+    most = f"at most {amount(hidden)} nats" if math.isfinite(hidden) else "any divergence"
+    own = several(
+        len(pair.cells.named), "category has a cell of its own", "categories have cells of their own"
+    )
     yield (
-        f"the {count(len(pair.cells.named))} largest categories have a cell each; the rest ({share(before)} of the "
-        f"rows before, {share(after)} after) share {count(pair.cells.others)}, "
-        f"which can only lower the divergence{lost}"
+        f"{own}; the others ({share(before)} of the rows before, {share(after)} after) share "
+        f"{count(pair.cells.others)}, which can only lower the divergence and hide {most}"
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kullback.errors import InvalidInputError
-from kullback.tables.cells import CategoryCells, Cells, Key
+from kullback.tables.cells import Cells, Key
 from kullback.tables.counting import Tally, tally
 from kullback.tables.kinds import Kind, NotComparable
 from kullback.tables.sources import Source, open_source
@@ -67,24 +67,6 @@ class Profile:
             )
         counts = {name: Counter(own) + Counter(other.counts[name]) for name, own in self.counts.items()}
         return Profile(self.rows + other.rows, self.cells, counts)
-
-    def folded(self, columns: Mapping[str, CategoryCells]) -> Profile:
-        r"""The same rows on coarser cells: only the categories that `columns` names keep a cell of their own.
-
-        $$\text{counts}_{\text{other}} = \textstyle\sum_{c \text{ in other}} \text{counts}_c$$
-
-        >>> from kullback.tables.cells import CategoryCells
-        >>> whole = Profile(3, {"x": CategoryCells()}, {"x": {"a": 2, "b": 1}})
-        >>> dict(whole.folded({"x": CategoryCells(frozenset("a"), 1)}).counts["x"])
-        {'a': 2, Other(index=0): 1}
-        """
-        counts = dict(self.counts)
-        for name, cells in columns.items():
-            folded: Tally = Counter()
-            for key, rows in self.counts[name].items():
-                folded[cells.key(key) if isinstance(key, str) else key] += rows
-            counts[name] = folded
-        return Profile(self.rows, {**self.cells, **columns}, counts)
 
 
 def counted(

@@ -28,6 +28,8 @@ def joined(a: Counts, b: Counts) -> tuple[Counts, Counts]:
     """
     n, m = a.sum(), b.sum()
     expected = (a + b) * (min(n, m) / (n + m))
+    if expected.min() >= LEAST_EXPECTED:
+        return a, b
     home = np.arange(a.size)
     waiting: list[int] = []
     last = None
@@ -45,6 +47,8 @@ def joined(a: Counts, b: Counts) -> tuple[Counts, Counts]:
 
 def supported(measure: FDivergence, a: Counts, b: Counts) -> tuple[Counts, Counts]:
     """Cells that make the divergence infinite, joined with the smallest cell that has rows on both sides."""
+    if measure.bounded:
+        return a, b
     home = np.arange(a.size)
     for price, empty in ((measure.at_infinity, (b == 0) & (a > 0)), (measure.at_zero, (a == 0) & (b > 0))):
         if math.isfinite(price) or not empty.any():

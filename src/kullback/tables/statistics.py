@@ -30,7 +30,7 @@ class Moments:
     variance: float
 
 
-def estimate(measure: FDivergence, a: Counts, b: Counts, level: float) -> Answer:
+def estimate(measure: FDivergence, a: Counts, b: Counts, level: float, *, hidden: float = 0.0) -> Answer:
     r"""The divergence of the laws behind two count vectors, corrected for bias, with an interval.
 
     $$c = \frac{V}{4 \hat D}, \quad k = \frac{B}{c}, \quad \hat D / c \sim \chi'^2_k(\lambda), \quad D = c \lambda$$
@@ -39,7 +39,7 @@ def estimate(measure: FDivergence, a: Counts, b: Counts, level: float) -> Answer
     expansion for the others). At equality this is the exact chi-square limit; far from it, the normal one. Cells
     with less than five expected rows are joined first: `value` and `low` are those of the joined cells. What the
     small cells add to the plug-in value is not taken off again: it goes on top of `high`, because the plug-in value
-    is too large on average.
+    is too large on average. `hidden`, what these cells cannot show, goes there too.
 
     A divergence that is infinite on these counts has the value and the upper end +inf; the lower end is finite.
     Total variation, which is not smooth at equality, has an interval of its own. Raises `UnsupportedPairError` for
@@ -52,14 +52,16 @@ def estimate(measure: FDivergence, a: Counts, b: Counts, level: float) -> Answer
     """
     whole = plugin(measure, a, b)
     few_a, few_b = sparse.joined(a, b)
-    if isinstance(measure, type(total_variation)):
-        return estimate_variation(few_a, few_b, level, added=whole - plugin(measure, few_a, few_b))
-    few_a, few_b = sparse.supported(measure, few_a, few_b)
-    part = plugin(measure, few_a, few_b)
-    scale, dof = law(measure, few_a, few_b)
+    smooth = not isinstance(measure, type(total_variation))
+    if smooth:
+        few_a, few_b = sparse.supported(measure, few_a, few_b)
+    part = whole if few_a.size == a.size else plugin(measure, few_a, few_b)
+    if not smooth:
+        return estimate_variation(few_a, few_b, level, added=whole - part + hidden)
+    scale, dof = law(measure, few_a, few_b, part)
     confidence = (1.0 + level) / 2.0
     low = scale * noncentral.lower_limit(part / scale, dof, confidence)
-    high = scale * noncentral.upper_limit(part / scale, dof, confidence) + (whole - part)
+    high = scale * noncentral.upper_limit(part / scale, dof, confidence) + (whole - part) + hidden
     finite = math.isfinite(whole)
     return Answer(
         value=part - scale * dof if finite else math.inf,
@@ -87,11 +89,10 @@ def check_smooth(measure: FDivergence) -> None:
         )
 
 
-def law(measure: FDivergence, a: Counts, b: Counts) -> tuple[float, float]:
-    """Scale c and degrees of freedom k with which the plug-in divergence is c·χ'²_k(λ) and the divergence c·λ."""
+def law(measure: FDivergence, a: Counts, b: Counts, found: float) -> tuple[float, float]:
+    """Scale c and degrees of freedom k with which the plug-in divergence `found` is c·χ'²_k(λ), the divergence c·λ."""
     n, m = int(a.sum()), int(b.sum())
     at_equality = _curvature(measure) / 2.0 * (1.0 / n + 1.0 / m)
-    found = plugin(measure, a, b)
     moments = jackknife(measure, a, b) if measure.bounded else expansion(measure, a, b)
     # equal counts have no spread to measure, and a single cell no freedom: unseen cells are always possible
     scale = moments.variance / (4.0 * found) if found > 0 else at_equality

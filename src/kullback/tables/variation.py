@@ -54,10 +54,11 @@ def estimate_variation(a: Counts, b: Counts, level: float, *, added: float = 0.0
     )
 
 
-def best_accuracy(a: Counts, b: Counts, level: float) -> Answer:
+def best_accuracy(a: Counts, b: Counts, level: float, *, hidden: float = 0.0) -> Answer:
     r"""The best possible accuracy of telling from which table a row comes, $(1 + \mathrm{TV})/2$, by these cells alone.
 
-    Both tables are equally likely; 0.5 is chance. Small cells are joined as `statistics.estimate` joins them.
+    Both tables are equally likely; 0.5 is chance. Small cells are joined as `statistics.estimate` joins them, and
+    `hidden`, total variation that these cells cannot show, goes to the upper end.
 
     >>> round(best_accuracy(np.array([500, 500]), np.array([400, 600]), 0.95).value, 2)
     0.55
@@ -66,7 +67,7 @@ def best_accuracy(a: Counts, b: Counts, level: float) -> Answer:
     observed, kept = (
         0.5 * float(np.abs(x / x.sum() - y / y.sum()).sum()) for x, y in ((a, b), (few_a, few_b))
     )
-    variation = estimate_variation(few_a, few_b, level, added=observed - kept)
+    variation = estimate_variation(few_a, few_b, level, added=observed - kept + hidden)
     return replace(
         variation,
         value=(1 + variation.value) / 2,

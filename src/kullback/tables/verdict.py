@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from kullback.answer import Answer
 from kullback.divergences import FDivergence
@@ -56,19 +56,25 @@ def detectable(measure: FDivergence, a: Counts, b: Counts, *, alpha: float) -> f
 
 
 def rows_needed(
-    measure: FDivergence, a: Counts, b: Counts, divergence: Answer, *, alpha: float, min_effect: float
+    measure: FDivergence,
+    a: Counts,
+    b: Counts,
+    divergence: Answer,
+    *,
+    alpha: float,
+    min_effect: float,
+    cells: int,
 ) -> int | None:
     r"""About how many rows in each table would settle the verdict, if the estimate is right; `None` where none would.
 
-    The interval has the variance $2kc^2/s^2 + 4cD/s$ in tables s times as long; s is such that it no longer reaches
-    from the estimate to `min_effect`, that a drift of the estimated size is shown four times in five, and that the
-    smaller table can expect five rows in every cell.
+    The number at which the interval around the estimate leaves `min_effect` out, at which a drift of the estimated
+    size is shown four times in five, and at which the smaller table can expect five rows in every cell. `cells` is
+    how many cells tables of that size would have.
     """
     effect = min(max(divergence.value, 0.0), measure.upper_bound)
-    gap = abs(effect - min_effect)
-    if gap == 0 or not math.isfinite(divergence.value):
+    if effect == min_effect or not math.isfinite(divergence.value):
         return None
-    factors = [_by_interval(measure, a, b, divergence, effect, gap)]
+    factors = [_by_interval(measure, a, b, divergence, effect, min_effect, cells)]
     if effect > min_effect:
         factors.append(detectable(measure, a, b, alpha=alpha) / effect)
     if sparse.joined(a, b)[0].size < a.size:
@@ -79,15 +85,43 @@ def rows_needed(
 
 
 def _by_interval(
-    measure: FDivergence, a: Counts, b: Counts, divergence: Answer, effect: float, gap: float
+    measure: FDivergence,
+    a: Counts,
+    b: Counts,
+    divergence: Answer,
+    effect: float,
+    min_effect: float,
+    cells: int,
 ) -> float:
+    """How many times as long the tables must be for the interval around `effect` to leave `min_effect` out."""
     if measure.curvature_at_one is None:
-        return ((divergence.high - divergence.low) / 2 / gap) ** 2
-    scale, dof = statistics.law(measure, *sparse.supported(measure, *sparse.joined(a, b)))
-    reach = (gap / float(ndtri((1 + divergence.level) / 2))) ** 2
-    at_equality, growing = 2 * dof * scale**2, 4 * scale * effect
-    # 1/s solves at_equality/s² + growing/s = reach; written so that a small reach does not cancel
-    return (growing + math.sqrt(growing**2 + 4 * at_equality * reach)) / (2 * reach)
+        return ((divergence.high - divergence.low) / 2 / (effect - min_effect)) ** 2
+    few = sparse.supported(measure, *sparse.joined(a, b))
+    scale, dof = statistics.law(measure, *few, statistics.plugin(measure, *few))
+    dof = max(dof, cells - 1.0)
+    confidence = (1 + divergence.level) / 2
+
+    def leaves_out(times: float) -> bool:
+        expected = effect * times / scale + dof
+        if effect > min_effect:
+            return scale / times * noncentral.lower_limit(expected, dof, confidence) > min_effect
+        return scale / times * noncentral.upper_limit(expected, dof, confidence) < min_effect
+
+    return _smallest(leaves_out)
+
+
+def _smallest(holds: Callable[[float], bool]) -> float:
+    """The smallest factor, to a hundredth of itself, for which a property holds that larger ones keep."""
+    high = 1.0
+    while not holds(high):
+        high *= 4.0
+        if high > 1e12:
+            return math.inf
+    low = high / 4.0
+    while high / low > 1.01:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
 
 
 def _spread(a: Counts, b: Counts) -> float:
