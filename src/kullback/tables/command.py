@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -20,9 +19,8 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
 )
 
-AdjustName = Enum("AdjustName", {name: name for name in adjustments.NAMES}, type=str)
-_ADJUST = AdjustName(adjustments.name_of(_DEFAULTS["adjust"]))
-GateName = Enum("GateName", {name: name for name in gates.GATES}, type=str)
+_ADJUST = adjustments.name_of(_DEFAULTS["adjust"])
+_GATE = "drift"
 
 Before = Annotated[
     Path, typer.Argument(help="csv, tsv, parquet, arrow, feather or jsonl", show_default=False)
@@ -41,7 +39,7 @@ Level = Annotated[float, typer.Option(help="level of the intervals")]
 MinEffect = Annotated[
     float, typer.Option(help="smallest divergence that counts, in nats; the default is 0.01 bit")
 ]
-Adjust = Annotated[AdjustName, typer.Option(help="correction over the columns")]
+Adjust = Annotated[str, typer.Option(help=f"correction over the columns: {', '.join(adjustments.NAMES)}")]
 Permutations = Annotated[int, typer.Option(help="draws of the permutation test")]
 MaxCategories = Annotated[int, typer.Option(help="categories with a cell of their own, at most")]
 Seed = Annotated[int, typer.Option(help="the same seed gives the same numbers")]
@@ -49,7 +47,10 @@ Html = Annotated[Path | None, typer.Option(help="write the report as one page", 
 Json = Annotated[Path | None, typer.Option(help="write every number as JSON", show_default=False)]
 Markdown = Annotated[Path | None, typer.Option(help="write a table for a pull request", show_default=False)]
 FailOn = Annotated[
-    list[GateName] | None, typer.Option(help="what makes the exit status 1; repeatable [default: drift]")
+    list[str] | None,
+    typer.Option(
+        help=f"what makes the exit status 1: {', '.join(gates.GATES)}; repeatable [default: {_GATE}]"
+    ),
 ]
 MaxBytes = Annotated[str, typer.Option(help="largest table to read, such as 500MB or 8GiB")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print the verdict only, and no progress")]

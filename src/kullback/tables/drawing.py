@@ -109,7 +109,9 @@ def scale_of(report: Report) -> Scale:
 def dot(column: Column, scale: Scale) -> Dot:
     """Where a column's effect and its interval stand."""
     answer = column.divergence
-    ends = [100.0 if math.isinf(x) and x > 0 else scale.place(x) for x in (answer.value, answer.low, answer.high)]
+    ends = [
+        100.0 if math.isinf(x) and x > 0 else scale.place(x) for x in (answer.value, answer.low, answer.high)
+    ]
     return Dot(*ends, beyond=math.isinf(answer.high))
 
 
@@ -138,8 +140,11 @@ def _largest(bars: list[Bar]) -> list[Bar]:
         return bars
     ranked = sorted(range(len(bars)), key=lambda i: -max(bars[i].before, bars[i].after, bars[i].weight))
     kept, rest = sorted(ranked[: _MOST_CATEGORIES - 1]), [bars[i] for i in ranked[_MOST_CATEGORIES - 1 :]]
-    sums = (math.fsum(getattr(bar, key) for bar in rest) for key in ("before", "after", "weight"))
-    return [*(bars[i] for i in kept), _bar(several(len(rest), "other category", "other categories"), *sums)]
+    before, after, weight = (
+        math.fsum(getattr(bar, key) for bar in rest) for key in ("before", "after", "weight")
+    )
+    name = several(len(rest), "other category", "other categories")
+    return [*(bars[i] for i in kept), _bar(name, before, after, weight)]
 
 
 def _upright(bars: Sequence[Bar]) -> Histogram:

@@ -9,8 +9,9 @@ from scipy.stats import hypergeom
 
 from kullback.divergences import FDivergence
 from kullback.divergences.catalogue import catalogue
+from kullback.errors import InvalidInputError
 from kullback.tables.report import Column, Report, Verdict
-from kullback.tables.wording import count, label
+from kullback.tables.wording import count, label, visible
 
 Gate = Callable[[Report], list[str]]
 
@@ -51,6 +52,13 @@ GATES: dict[str, Gate] = {
     "schema": schema,
     "inconclusive": inconclusive,
 }
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse a name that no gate has."""
+    for name in names:
+        if name not in GATES:
+            raise InvalidInputError(f"no gate is called {visible(name, 40)!r}; there are {', '.join(GATES)}")
 
 
 def hits(report: Report, names: Sequence[str]) -> list[str]:

@@ -53,6 +53,7 @@ class Job:
 
 def run(job: Job) -> int:
     """Do it, and give the exit status; raises `KullbackError` for bad input, with nothing half written."""
+    gates.check_names(job.failing)
     targets = _targets(job)
     report = _compared(job)
     texts = {kind: _WRITERS[kind](report) for kind in targets}
