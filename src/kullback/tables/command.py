@@ -96,8 +96,6 @@ def compare_files(
         "seed": seed,
     }
     wanted = {"html": html, "json": json, "markdown": markdown}
-    failing = [gate.value for gate in fail_on or [GateName.drift]]
-    job = Job(
-        before, after, measure, adjust.value, columns, exclude, options, wanted, failing, max_bytes, quiet
-    )
+    failing = fail_on or [_GATE]
+    job = Job(before, after, measure, adjust, columns, exclude, options, wanted, failing, max_bytes, quiet)
     raise typer.Exit(run(job))
