@@ -1,7 +1,9 @@
 """Runs the code of a Markdown page: blocks in order, in one namespace, comparing what the page says they give.
 
 A block is either a session with `>>>` prompts, or plain code in which `expression  # -> text` states a result. A
-```text block right after a ```python block is what that block prints. Numbers agree to the digits that are shown.
+```text block right after a ```python block is what that block prints. Numbers agree to the digits that are shown. In a
+```console block the lines `$ kullback ...` are run, `$ echo $?` is the last exit status, other commands are not run; in
+what is printed, … stands for anything.
 """
 
 from __future__ import annotations
@@ -10,7 +12,11 @@ import ast
 import contextlib
 import doctest
 import io
+import os
 import re
+import shlex
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,11 +54,13 @@ def blocks(markdown: str) -> list[Block]:
 
 
 def run_page(path: Path) -> int:
-    """Run every python block of a page; returns how many there were. AssertionError names page and line."""
+    """Run every block of a page that can be run; returns how many there were. AssertionError names page and line."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    code = [block for block in blocks(path.read_text(encoding="utf-8")) if block.language == "python"]
+    code = [b for b in blocks(path.read_text(encoding="utf-8")) if b.language in ("python", "console")]
     for block in code:
-        if ">>> " in block.text:
+        if block.language == "console":
+            run_console(block, path.name)
+        elif ">>> " in block.text:
             run_session(block, namespace, path.name)
         else:
             run_plain(block, namespace, path.name)
@@ -79,17 +87,42 @@ def run_plain(block: Block, namespace: dict[str, Any], page: str) -> None:
         with contextlib.redirect_stdout(output):
             value = _execute(statement, namespace, place)
         if expected:
-            got = output.getvalue().strip() or repr(value)
+            got = (output.getvalue().strip() or repr(value)).replace("\\xa0", " ")
             assert agrees(got, expected), f"{place}: the page says {expected}, the code gives {got}"
         printed.write(output.getvalue())
     if block.printed is not None:
-        got, said = (_rows(text) for text in (printed.getvalue(), block.printed))
-        if got != said:
-            raise AssertionError(f"{page}:{block.line} prints\n" + "\n".join(got))
+        compare_output(printed.getvalue(), block.printed, f"{page}:{block.line}")
 
 
-def _rows(text: str) -> list[str]:
-    return [row.rstrip() for row in text.strip("\n").splitlines()]
+def run_console(block: Block, page: str) -> None:
+    status = 0
+    for command, said in re.findall(r"^\$ ([^\n]*)\n((?:(?!\$ )[^\n]*\n)*)", block.text, re.MULTILINE):
+        place = f"{page}:{block.line} $ {command}"
+        if command == "echo $?":
+            compare_output(str(status), said, place)
+        elif command.startswith("kullback "):
+            words = [sys.executable, "-m", *shlex.split(command)]
+            done = subprocess.run(
+                words, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "80"}
+            )
+            status = done.returncode
+            if said.strip():
+                compare_output(done.stdout + done.stderr, said, place)
+
+
+def compare_output(got: str, said: str, place: str) -> None:
+    # a page is typed with the spaces of a keyboard
+    rows, expected = (
+        text.replace("\N{NO-BREAK SPACE}", " ").rstrip().strip("\n").splitlines() for text in (got, said)
+    )
+    same = len(rows) == len(expected) and all(map(_matches, rows, expected))
+    if not same:
+        raise AssertionError(f"{place} prints\n" + "\n".join(rows))
+
+
+def _matches(got: str, said: str) -> bool:
+    pattern = ".*".join(re.escape(part) for part in said.rstrip().split("…"))
+    return re.fullmatch(pattern, got.rstrip()) is not None
 
 
 def _execute(statement: ast.stmt, namespace: dict[str, Any], place: str) -> Any:

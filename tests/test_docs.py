@@ -38,6 +38,7 @@ def test_most_pages_show_code() -> None:
         ("```python\nx = 1\n```\n\n```python\nx  # -> 2\n```\n", "bad.md:6"),
         ("```python\n>>> 1 + 1\n3\n```\n", "Expected"),
         ("```python\nprint(1)\n```\n\n```text\n2\n```\n", "bad.md:2 prints\n1"),
+        ("```console\n$ kullback compare no.csv no.csv\n$ echo $?\n0\n```\n", "bad.md:2 $ echo $? prints\n2"),
         ("```python\n0.12345  # -> 0.1236\n```\n", "0.1236"),
     ],
 )
