@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from os import PathLike
 from pathlib import Path
@@ -109,6 +109,10 @@ class Report:
     def drifted(self) -> tuple[Column, ...]:
         """The columns that drift."""
         return tuple(column for column in self.columns if column.verdict is Verdict.DRIFT)
+
+    def named(self, before: str, after: str) -> Report:
+        """The same report with these names for the two tables."""
+        return replace(self, before=replace(self.before, name=before), after=replace(self.after, name=after))
 
     def __getitem__(self, name: str) -> Column:
         """The column of this name."""
