@@ -12,7 +12,7 @@ from kullback.tables.wording import amount, label, several, share
 
 WIDTH = 800.0
 _MOST_CATEGORIES = 12
-_MOST_LABELS = 44
+_MOST_LABELS = 24
 _LETTER = 6.2  # the width that a letter of a label takes
 
 
@@ -126,8 +126,7 @@ def histogram(column: Column) -> Histogram:
 
 
 def _bar(name: str, before: float, after: float, weight: float, mark: str = "") -> Bar:
-    title = f"{name}: {share(before)} before, {share(after)} after; {share(weight)} of the difference"
-    return Bar(name, title, before, after, weight, mark)
+    return Bar(name, f"{name}: {share(before)} → {share(after)}", before, after, weight, mark)
 
 
 def _mark(cell: Cell, new: set[str], gone: set[str]) -> str:

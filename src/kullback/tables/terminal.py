@@ -197,4 +197,5 @@ def _wrapped(text: str, width: int, style: str = "", hanging: int = 0) -> Iterat
     """Lines of at most `width` cells; a number stays with its unit."""
     held = _NUMBER_THEN_UNIT.sub("\N{NO-BREAK SPACE}", text)
     for line in textwrap.wrap(held, width, subsequent_indent=" " * hanging, replace_whitespace=False) or [""]:
+        line = line.replace("\N{NO-BREAK SPACE}", " ")
         yield [(fit(line, width).rstrip() if cells(line) > width else line, style)]
