@@ -1,6 +1,6 @@
 """Speed of divergences on arrays: from logits with gradients in torch, on long vectors in NumPy, on short ones.
 
-    python benchmarks/discrete.py [--only logits vectors short] [--runs 15]
+    python benchmarks/discrete.py [--only logits vectors short] [--runs 9]
 
 Prints a table and writes results.csv. A ratio is CPU time over the baseline's; one thread.
 """
@@ -193,8 +193,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), help="sections to run")
-    parser.add_argument("--runs", type=int, default=15, help="alternating rounds of each task")
+    parser.add_argument("--runs", type=int, default=9, help="alternating rounds of each task")
     arguments = parser.parse_args()
+    measure.keep_heap()
     for section in arguments.only:
         rows = list(SECTIONS[section](arguments.runs))
         print(measure.table(rows), flush=True)

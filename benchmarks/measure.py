@@ -7,6 +7,7 @@ rotates, and a ratio is formed inside each round: what slows both cancels. CPU t
 from __future__ import annotations
 
 import csv
+import ctypes
 import datetime as dt
 import os
 import platform
@@ -97,6 +98,20 @@ def timed(call: Callable[[], object]) -> Callable[[], Sample]:
         return Sample((time.process_time() - cpu) / repeats, (time.perf_counter() - wall) / repeats)
 
     return sample
+
+
+def keep_heap() -> None:
+    """Asks glibc to keep freed memory; elsewhere nothing happens.
+
+    By default it returns large blocks to the kernel in some states of the heap and not in others, and the kernel
+    zeroes them when they come back. That doubles the time of a call with large temporaries in some rounds: noise, and
+    in these tasks at the expense of the peer.
+    """
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if libc is not None and hasattr(libc, "mallopt"):
+        mmap_threshold, trim_threshold = -3, -1
+        libc.mallopt(mmap_threshold, 1 << 25)
+        libc.mallopt(trim_threshold, 1 << 30)
 
 
 def alternate(
