@@ -131,7 +131,7 @@ def test_what_a_reader_looks_for() -> None:
         "Drift in 2 of 5 columns, can't tell for 1",
         "train.csv",
         "10 095 rows × 7 columns",
-        "0.0348 [0.029, 0.043]",
+        "0.035 [0.029, 0.043]",
         "New: family; gone: trial",
         "Can't tell: needs about 8 734 rows per table",
         "Not compared",

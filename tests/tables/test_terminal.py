@@ -39,14 +39,14 @@ before  train.csv, 10 095 rows × 7 columns
 after   test.csv, 10 095 rows × 7 columns
 
 column  verdict     js, nats [95 %]            q        before    after
-age     drift       0.0348 [0.029, 0.043]      0.002    ▃▆█▃▁     ▁▄▇▅▃
+age     drift       0.035 [0.029, 0.043]       0.002    ▃▆█▃▁     ▁▄▇▅▃
   median 24 → 29
   one value tells its table in 61 % of cases; 50 % is chance
-plan    drift       0.0497 [0.041, 0.061]      0.002    █▅▂▁      ▇▄▄ ▁
+plan    drift       0.050 [0.041, 0.061]       0.002    █▅▂▁      ▇▄▄ ▁
   most frequent: basic → plus
   new: family; gone: trial
   one value tells its table in 57.5 % of cases; 50 % is chance
-region  can't tell  0.0007 [−0.002, 0.015]     0.31     █▇▄       ▇▆▅
+region  can't tell  0.001 [−0.002, 0.015]      0.31     █▇▄       ▇▆▅
   can't tell: needs about 8 734 rows per table
 income  same        −0.0001 [−0.0004, 0.0021]  0.42     ▅█▅█▅█▅█  ▅█▅█▅█▅█
 smoker  same        0 [0, 0.0013]              0.42     █▃        █▄
@@ -158,7 +158,7 @@ def test_markdown_holds_data_as_text() -> None:
 def test_markdown_of_a_usual_report() -> None:
     lines = mixed().to_markdown().split("\n")
     assert lines[0] == "**DRIFT in 2 of 5 columns, can't tell for 1**"
-    assert "| 🔴 | age | drift | 0.0348 [0.029, 0.043] | 0.002 | median 24 → 29 |" in lines
+    assert "| 🔴 | age | drift | 0.035 [0.029, 0.043] | 0.002 | median 24 → 29 |" in lines
 
 
 def test_styles_are_apart_from_the_text() -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from kullback.tables.report import Cell, Column, Report, Table, Verdict
-from kullback.tables.wording import amount, chance, count, file_name, interval, label, several, share, visible
+from kullback.tables.wording import amount, chance, count, estimate, file_name, label, several, share, visible
 
 _ADJUSTED = {
     "bh": "Benjamini–Hochberg: of the columns called drifting, at most {alpha} are expected to be false alarms",
@@ -72,7 +72,7 @@ def unit(report: Report) -> str:
 
 def effect(column: Column) -> str:
     """The divergence with its interval."""
-    return f"{amount(column.divergence.value)} {interval(column.divergence)}"
+    return estimate(column.divergence)
 
 
 def changed(column: Column, most: int = 3) -> list[str]:

@@ -151,14 +151,26 @@ def chance(value: float) -> str:
     return amount(value, 2)
 
 
-def interval(answer: Answer, digits: int = 2) -> str:
-    """The interval of an answer.
+def estimate(answer: Answer) -> str:
+    """A value with its interval, all to the decimal place that the width of the interval makes meaningful.
 
     >>> from kullback.answer import Answer
-    >>> interval(Answer(0.05, 0.041, 0.06, level=0.95))
-    '[0.041, 0.06]'
+    >>> estimate(Answer(0.05234, 0.04109, 0.06, level=0.95)), estimate(Answer(math.inf, 0.1, math.inf))
+    ('0.052 [0.041, 0.060]', '∞ [0.1, ∞]')
     """
-    return f"[{amount(answer.low, digits)}, {amount(answer.high, digits)}]"
+    ends = (answer.value, answer.low, answer.high)
+    width = answer.high - answer.low
+    places = 1 - math.floor(math.log10(width)) if 0 < width < math.inf else -1
+    if not 0 <= places <= 8 or not math.isfinite(answer.value):
+        value, low, high = (amount(x) for x in ends)
+    else:
+        value, low, high = (_to_place(x, places) for x in ends)
+    return f"{value} [{low}, {high}]"
+
+
+def _to_place(value: float, places: int) -> str:
+    text = f"{abs(value):.{places}f}" if value else "0"
+    return f"−{text}" if value < 0 and float(text) else text
 
 
 def several(number: int, noun: str, plural: str = "") -> str:
