@@ -22,10 +22,8 @@ app = typer.Typer(
 _ADJUST = adjustments.name_of(_DEFAULTS["adjust"])
 _GATE = "drift"
 
-Before = Annotated[
-    Path, typer.Argument(help="csv, tsv, parquet, arrow, feather or jsonl", show_default=False)
-]
-After = Annotated[Path, typer.Argument(help="the table to compare with it", show_default=False)]
+Before = Annotated[str, typer.Argument(help="csv, tsv, parquet, arrow, feather or jsonl", show_default=False)]
+After = Annotated[str, typer.Argument(help="the table to compare with it", show_default=False)]
 Measure = Annotated[
     str, typer.Option(help="divergence by name: js, kl, psi, hellinger, alpha:0.5 and others")
 ]

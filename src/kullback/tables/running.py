@@ -38,8 +38,8 @@ _WIDEST = 120  # a longer line of a table is hard to follow
 class Job:
     """What the command line asks for, with names still to be resolved."""
 
-    before: Path
-    after: Path
+    before: str  # not a Path, which would make http:/ of http://
+    after: str
     measure: str
     adjust: str
     columns: Sequence[str] | None
@@ -71,16 +71,12 @@ def run(job: Job) -> int:
 def _targets(job: Job) -> dict[str, Path]:
     """Where to write, asked before the work: a mistake should not cost an hour."""
     targets = {kind: check_target(path) for kind, path in job.wanted.items() if path is not None}
-    taken: list[Path] = [job.before, job.after]
+    taken = {os.path.realpath(job.before), os.path.realpath(job.after)}
     for path in targets.values():
-        if any(_same(path, other) for other in taken):
+        if os.path.realpath(path) in taken:
             raise InvalidInputError(f"{file_name(path)} is named twice; a report needs a file of its own")
-        taken.append(path)
+        taken.add(os.path.realpath(path))
     return targets
-
-
-def _same(one: Path, other: Path) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _compared(job: Job) -> Report:
@@ -92,7 +88,7 @@ def _compared(job: Job) -> Report:
         tables = []
         for path in (job.before, job.after):
             progress(f"reading {file_name(path, 36)}", 0, 0)
-            tables.append(open_source(path, str(path), max_bytes=limit))
+            tables.append(open_source(path, path, max_bytes=limit))
         return compare(
             *tables,
             measure=measure,
