@@ -8,7 +8,6 @@ arrays, so `import kullback` stays light.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 from kullback.errors import DTypeError
@@ -60,4 +59,11 @@ def _namespace_of(x: Array) -> Namespace:
 
 
 def _load(name: str) -> Namespace:
-    return import_module(f"kullback._ops.{name}")
+    # statements, because torch.compile follows them into the file, where it stops at import_module
+    if name == "torch":
+        from kullback._ops import torch as module
+    elif name == "jax":
+        from kullback._ops import jax as module
+    else:
+        from kullback._ops import numpy as module
+    return module

@@ -36,6 +36,7 @@ from jax.numpy import (  # noqa: F401  (re-exported: this module is a namespace)
 )
 
 NAME = "jax"
+GRADIENTS = True  # whether arrays may carry derivatives
 
 
 def asarray(x: Any, like: Any = None) -> jax.Array:

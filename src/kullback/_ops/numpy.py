@@ -34,6 +34,7 @@ from numpy import (  # noqa: F401  (re-exported: this module is a namespace)
 )
 
 NAME = "numpy"
+GRADIENTS = False  # whether arrays may carry derivatives
 BLOCK = 1 << 15  # elements of one temporary: 256 kB of float64, which the second-level cache holds a few of
 
 

@@ -14,6 +14,8 @@ Array = Any
 class Standard:
     """A wrapper around the namespace `xp`, with the functions that the standard lacks."""
 
+    GRADIENTS = False  # the standard knows no derivatives
+
     def __init__(self, xp: Any) -> None:
         self._xp = xp
         self.NAME = xp.__name__

@@ -19,7 +19,6 @@ from torch import (  # noqa: F401  (re-exported: this module is a namespace)
     isnan,
     log,
     log1p,
-    moveaxis,
     round,
     sign,
     sqrt,
@@ -31,6 +30,7 @@ from torch import (  # noqa: F401  (re-exported: this module is a namespace)
 from torch._C._functorch import is_functorch_wrapped_tensor as _is_wrapped  # pyright: ignore[reportMissingImports]
 
 NAME = "torch"
+GRADIENTS = True  # whether arrays may carry derivatives
 BLOCK = (
     1 << 15
 )  # elements of one temporary: 128 kB of float32, so that a dozen stay in the second-level cache
@@ -67,6 +67,10 @@ def to_float(x: Tensor, bits: int) -> Tensor:
 
 def broadcast_to(x: Tensor, shape: Sequence[int]) -> Tensor:
     return torch.broadcast_to(x, tuple(shape))
+
+
+def moveaxis(x: Tensor, source: int, destination: int) -> Tensor:
+    return torch.movedim(x, source, destination)  # which, unlike torch.moveaxis, vmap knows
 
 
 def maximum(x: Tensor, y: Tensor | float) -> Tensor:

@@ -270,7 +270,7 @@ class FDivergence(Divergence):
             return pair.xp.moveaxis(simplex.terms(self, *pair.arrays()), -1, axis)
 
     def _on_masses(self, xp: Namespace, *arrays: Array) -> Array:
-        return xp.by_rows(lambda *block: xp.sum(simplex.terms(self, *block)), *arrays)
+        return simplex.divergence(self, xp, *arrays)
 
     def _on_logits(self, a: Array, b: Array) -> Array:
         return logits.divergence(self, a, b)

@@ -148,7 +148,7 @@ def _centred(xp: Namespace, pair: Pair, part: Array, mass: Array, only: Array | 
 
 
 def _without_mean(xp: Namespace, part: Array, mass: Array, total: Array) -> Array:
-    """part − mass × total, once more for what rounding leaves of a sum that is 0: one class may hold nearly all mass."""
+    """part − mass × total, twice: rounding leaves something of a sum that is 0, where one class has nearly all mass."""
     part = part - mass * total
     return part - mass * xp.sum(part, keepdims=True)
 
@@ -165,7 +165,8 @@ def read(a: Array, b: Array, *, axis: int, validate: bool) -> tuple[Namespace, A
             )
     # half precision goes up before any subtraction; whole numbers are float64
     bits = max(64 if xp.kind(x) == "integer" or xp.precision(x) == 64 else 32 for x in (a, b))
-    a, b = events_last(xp, *(xp.to_float(x, bits) for x in (a, b)), axis, ("a", "b"))
+    a, b = (xp.to_float(x, bits) for x in (a, b))
+    a, b = events_last(xp, a, b, axis, ("a", "b"))
     if validate:
         for name, x in (("a", a), ("b", b)):
             _check(xp, name, x)

@@ -12,6 +12,51 @@ if TYPE_CHECKING:
     from kullback.divergences.generator import FDivergence
 
 
+def divergence(d: FDivergence, xp: Namespace, p: Array, q: Array, *totals: Array) -> Array:
+    """Σ q f(p/q) over the last axis, whose gradients are written out: f'(p/q) and f(t) − t f'(t) at t = p/q.
+
+    The tape of the value would divide by small masses what the value had rounded before.
+    """
+    if not xp.GRADIENTS:
+        return xp.by_rows(lambda *block: xp.sum(terms(d, *block)), p, q, *totals)
+
+    def sums(x: Array, y: Array) -> tuple[Array, ...]:
+        return (*exact_sum(xp, x), *exact_sum(xp, y)) if totals else ()
+
+    def plain(x: Array, y: Array) -> Array:
+        return xp.sum(terms(d, x, y, *sums(x, y)))
+
+    def closed(x: Array, y: Array, need_x: bool, need_y: bool) -> tuple[Array, Array | None, Array | None]:
+        made = sums(x, y)
+        value = xp.sum(terms(d, x, y, *made))
+        if not (need_x or need_y):
+            return value, None, None
+        to_x, to_y = _gradients(d, xp, x, y, made)
+        return value, to_x if need_x else None, to_y if need_y else None
+
+    return xp.with_gradient(plain, closed, p, q)
+
+
+def _gradients(
+    d: FDivergence, xp: Namespace, p: Array, q: Array, totals: tuple[Array, ...]
+) -> tuple[Array, Array]:
+    """The slope towards p and the tilt towards q; where a limit is infinite there is none to follow, and 0 stands."""
+    live = (p > 0) & (q > 0)
+    r = _log_ratio(xp, xp.where(live, p, 1.0), xp.where(live, q, 1.0), totals)[1]
+    both = []
+    for mass, other, member, price, total in (
+        (p, q, d._slope(r), d.at_infinity, totals[:1]),
+        (q, p, d.dual._slope(-r), d.at_zero, totals[2:3]),
+    ):
+        gradient = xp.where(live, member, 0.0)
+        if price < math.inf:
+            gradient = gradient + xp.where((mass > 0) & (other == 0), xp.zeros_like(mass) + price, 0.0)
+        if total:
+            gradient = (gradient - xp.sum(mass / total[0] * gradient, keepdims=True)) / total[0]
+        both.append(gradient)
+    return both[0], both[1]
+
+
 def terms(d: FDivergence, p: Array, q: Array, *totals: Array) -> Array:
     """q f(p/q) elementwise, every one of them non-negative; `totals` are the double-length sums to divide by."""
     xp = ops(p, q)
@@ -29,14 +74,7 @@ def terms(d: FDivergence, p: Array, q: Array, *totals: Array) -> Array:
 
 
 def _live_terms(d: FDivergence, xp: Namespace, p: Array, q: Array, totals: tuple[Array, ...]) -> Array:
-    less, small, large, gap = _compare(xp, p, q, totals)
-    ratio = gap / small
-    size = xp.log1p(ratio)
-    # a ratio beyond the largest number: the logarithms' difference is then large, and exact enough
-    beyond = xp.isinf(ratio)
-    if not xp.at_hand(p) or bool(xp.any(beyond)):
-        size = xp.where(beyond, xp.log(large) - xp.log(small), xp.log1p(xp.where(beyond, 0.0, ratio)))
-    r = xp.where(less, -size, size)
+    size, r = _log_ratio(xp, p, q, totals)
     if totals:
         p, q = p / totals[0], q / totals[2]
     if d.steepness == 0 or (xp.at_hand(size) and xp.extremes(size)[1] < reach(xp, size, d.steepness)):
@@ -45,6 +83,18 @@ def _live_terms(d: FDivergence, xp: Namespace, p: Array, q: Array, totals: tuple
     return weigh(xp, q, xp.log(q), d._below, below, d.power_at_zero) + weigh(
         xp, p, xp.log(p), d.dual._below, above, d.dual.power_at_zero
     )
+
+
+def _log_ratio(xp: Namespace, p: Array, q: Array, totals: tuple[Array, ...]) -> tuple[Array, Array]:
+    """|r| and r = log p − log q, to the last bit however close the two are."""
+    less, small, large, gap = _compare(xp, p, q, totals)
+    ratio = gap / small
+    size = xp.log1p(ratio)
+    # a ratio beyond the largest number: the logarithms' difference is then large, and exact enough
+    beyond = xp.isinf(ratio)
+    if not xp.at_hand(p) or bool(xp.any(beyond)):
+        size = xp.where(beyond, xp.log(large) - xp.log(small), xp.log1p(xp.where(beyond, 0.0, ratio)))
+    return size, xp.where(less, -size, size)
 
 
 def _compare(
