@@ -37,7 +37,7 @@ lint: $(VENV)/.with-tests
 	$(BIN)/lint-imports --no-logo
 
 docs: $(VENV)/.with-docs
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(VENV)/.with-tests
 	$(BIN)/python benchmarks/discrete.py
@@ -63,7 +63,7 @@ $(VENV)/.with-tables: $(VENV)/.created pyproject.toml
 $(VENV)/.with-tests: $(VENV)/.created pyproject.toml
 	$(PIP) $(TORCH)
 	$(PIP) $(TORCH) -e '.[test]'
-	touch $@ $(VENV)/.with-tables
+	touch $@ $(VENV)/.with-tables $(VENV)/.with-docs
 
 $(VENV)/.with-docs: $(VENV)/.created pyproject.toml
 	$(PIP) -e '.[tables,docs]'

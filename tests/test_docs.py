@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from mkdocs.commands.build import build
+from mkdocs.config import load_config
 
 import bibliography
 import generate
@@ -99,12 +101,9 @@ def test_formulas_become_mathml() -> None:
 
 
 def test_site_builds_without_a_warning(tmp_path: Path) -> None:
-    mkdocs = pytest.importorskip("mkdocs.commands.build")
-    config = pytest.importorskip("mkdocs.config").load_config(
-        str(REPOSITORY / "mkdocs.yml"), site_dir=str(tmp_path / "site"), strict=True
-    )
+    config = load_config(str(REPOSITORY / "mkdocs.yml"), site_dir=str(tmp_path / "site"), strict=True)
     config.plugins.on_startup(command="build", dirty=False)
-    mkdocs.build(config)
+    build(config)
     built = (tmp_path / "site" / "divergences" / "kl" / "index.html").read_text(encoding="utf-8")
     assert "<math" in built
     assert "arithmatex" not in built
