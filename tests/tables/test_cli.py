@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -293,15 +294,14 @@ def test_hostile_names_come_through_whole(tmp_path: Path, monkeypatch: pytest.Mo
 
 class TestGates:
     def test_missing_needs_evidence_and_size(self) -> None:
-        def with_missing(before: int, after: int) -> list[str]:
-            from dataclasses import replace
-
-            one = replace(column(), missing_before=before, missing_after=after)
+        def with_missing(before: int, after: int, rows: int = 1_000) -> list[str]:
+            one = replace(column(), before=rows, after=rows, missing_before=before, missing_after=after)
             return gates.missing(report(one))
 
         assert with_missing(0, 300) == ["age"]
         assert with_missing(300, 0) == [], "fewer missing values are no alarm"
         assert with_missing(300, 320) == [], "chance"
+        assert with_missing(50_000, 53_000, rows=1_000_000) == [], "proven, and too small to count"
         assert with_missing(0, 0) == []
 
     def test_schema(self) -> None:

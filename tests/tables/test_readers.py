@@ -255,6 +255,18 @@ class TestText:
         path.write_text("a\n" + "1\n" * 20_000 + "x\n")
         assert read(path).collect()["a"].dtype == pl.String
 
+    def test_late_numbers_do_not_become_words(self, tmp_path: Path) -> None:
+        path = tmp_path / "t.csv"
+        path.write_text("late,never,word\n" + ",,\n" * 20_000 + "1.5,,x\n")
+        assert read(path).collect().schema == {"late": pl.Float64, "never": pl.String, "word": pl.String}
+
+    def test_late_fractions_do_not_break_whole_numbers(self, tmp_path: Path) -> None:
+        path = tmp_path / "t.csv"
+        path.write_text("a,b\n" + "1,2020-01-01\n" * 20_000 + ".5,unknown\n")
+        frame = read(path).collect()
+        assert frame["a"].sum() == 20_000.5
+        assert frame["b"][-1] == "unknown"
+
     def test_byte_order_mark_and_windows_lines(self, tmp_path: Path) -> None:
         path = tmp_path / "t.csv"
         path.write_bytes(b"\xef\xbb\xbfa,b\r\n1,2\r\n")

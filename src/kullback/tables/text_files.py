@@ -17,6 +17,7 @@ from kullback.tables.wording import count, visible
 MAX_LINE = 16 * 1024**2  # bytes; a longer line is no row of a table, and parsers hold a line at a time
 MAX_FIELD = 1024**2
 _CHUNK = 4 * 1024**2
+_GUESSED_FROM = 10_000  # rows
 # What spreadsheets, R, pandas and SQL clients write for a missing number. In a column of words these stay words:
 # NA is Namibia, and None a surname.
 _MISSING_NUMBERS = ("NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null", "None", "n/a", "<NA>", "-", ".", "?")
@@ -60,16 +61,31 @@ def _read_delimited(file: Path, name: str, max_bytes: int, separator: str) -> pl
     lines = _scan(file, name, max_bytes, separator.encode())
     header = _header(lines.head, name, separator)
     _check_fields(file, lines, name, separator, len(header))
-    frame = pl.read_csv(
-        file,
-        separator=separator,
-        infer_schema_length=None,
-        try_parse_dates=True,
-        glob=False,
-    )
+    frame = _parsed(file, separator)
     if frame.columns != header:
         raise InvalidInputError(f"{name} has a header that can be read in two ways; check its quotes")
     return _checked(frame, name).with_columns(_numbers_with_gaps(frame)).lazy()
+
+
+def _parsed(file: Path, separator: str) -> pl.DataFrame:
+    """The table with types that every row fits.
+
+    Types are guessed from the first rows, which is several times as fast as looking at all of them twice, and from all
+    rows where the guess is refuted or rests on missing values only.
+    """
+    try:
+        frame = _parsed_by(file, separator, _GUESSED_FROM)
+    except pl.exceptions.ComputeError:
+        return _parsed_by(file, separator, None)
+    seen = frame.head(_GUESSED_FROM)
+    blind = any(
+        part.null_count() == len(part) and frame[part.name].null_count() < frame.height for part in seen
+    )
+    return _parsed_by(file, separator, None) if blind else frame
+
+
+def _parsed_by(file: Path, separator: str, rows: int | None) -> pl.DataFrame:
+    return pl.read_csv(file, separator=separator, infer_schema_length=rows, try_parse_dates=True, glob=False)
 
 
 def _scan(file: Path, name: str, max_bytes: int, separator: bytes = b",") -> _Lines:
