@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kullback.tables.cells import DateCells, NumberCells
-from kullback.tables.edge_names import DAY
+from kullback.tables.edge_names import DAY, offset
 
 _SECOND = 1_000_000
 _ROUND_UNITS = (DAY, 3600 * _SECOND, 60 * _SECOND, _SECOND)
@@ -39,7 +39,7 @@ def cut_dates(sample: NDArray[np.integer], bins: int, *, daily: bool, zone: str 
     step = DAY if daily else 1
     edges = _edges(sample, bins, lambda value: value + step)
     has_atoms = any(high == low + step for low, high in pairwise(edges))
-    return DateCells(tuple(edges if has_atoms else _on_round_times(edges)), daily=daily, zone=zone)
+    return DateCells(tuple(edges if has_atoms else _on_round_times(edges, zone)), daily=daily, zone=zone)
 
 
 def _edges(sample: Values, bins: int, after: Callable) -> list:
@@ -52,7 +52,7 @@ def _edges(sample: Values, bins: int, after: Callable) -> list:
     for atom in [*np.flatnonzero(heavy).tolist(), distinct.size]:
         edges.update(_equal_mass(distinct[start:atom], mass[start:atom], bins, sample.size))
         if atom < distinct.size:
-            value = distinct[atom].item()
+            (value,) = distinct[[atom]].tolist()
             edges.update((value, after(value)))
         start = atom + 1
     return sorted(edges)
@@ -66,12 +66,15 @@ def _equal_mass(distinct: Values, mass: NDArray[np.integer], bins: int, total: i
     parts = max(1, round(int(reached[-1]) * bins / total))
     targets = reached[-1] * np.arange(1, parts) / parts
     places = np.searchsorted(reached, targets, side="right")
-    return [distinct[place].item() for place in np.unique(places) if 0 < place < distinct.size]
+    places = np.unique(places)
+    return distinct[places[(places > 0) & (places < distinct.size)]].tolist()
 
 
-def _on_round_times(edges: list[int]) -> list[int]:
+def _on_round_times(edges: list[int], zone: str | None) -> list[int]:
+    """Moved back to the full day, hour, minute or second on the clocks of the zone, the first that keeps them apart."""
+    ahead = [offset(edge, zone) for edge in edges]
     for unit in _ROUND_UNITS:
-        rounded = [edge // unit * unit for edge in edges]
-        if len(set(rounded)) == len(edges):
+        rounded = [(edge + by) // unit * unit - by for edge, by in zip(edges, ahead, strict=True)]
+        if all(low < high for low, high in pairwise(rounded)):
             return rounded
     return edges

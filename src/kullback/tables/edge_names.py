@@ -52,7 +52,7 @@ def of_dates(edges: Sequence[int], daily: bool, zone: str | None) -> list[str]:
     ['before 1970-01-01', '1970-01-01', '1970-01-02 to 1970-01-31', 'from 1970-02-01']
     """
     step = DAY if daily else 1
-    local = [edge + _offset(edge, zone) for edge in edges]
+    local = [edge + offset(edge, zone) for edge in edges]
     unit = _resolution(local, step)
     texts = [_moment(edge, unit) for edge in local]
     names = [f"before {texts[0]}"]
@@ -102,7 +102,7 @@ def _moment(microseconds: int, unit: Unit) -> str:
     return str(np.datetime_as_string(np.datetime64(microseconds, "us"), unit=unit)).replace("T", " ")
 
 
-def _offset(microseconds: int, zone: str | None) -> int:
+def offset(microseconds: int, zone: str | None) -> int:
     """Microseconds that the clocks of a zone are ahead of UTC; 0 where zone or moment are beyond the calendar."""
     if zone is None:
         return 0

@@ -25,7 +25,6 @@ class NotComparable:
     """Why a column cannot be compared."""
 
     reason: str
-    schema: bool = False  # whether the tables differ in their columns or types
     differs: bool = False  # whether the types of the two tables differ
 
 
@@ -76,10 +75,10 @@ def together(before: Kind | NotComparable, after: Kind | NotComparable) -> Kind 
         return NotComparable("no value in either table") if kind.name == "empty" else kind
     if before.name != after.name:
         types = f"{before.name} ({before.shown}) before, {after.name} ({after.shown}) after"
-        return NotComparable(f"type differs: {types}", schema=True)
+        return NotComparable(f"type differs: {types}", differs=True)
     if (before.zone is None) != (after.zone is None):
         types = f"{before.shown} before, {after.shown} after: one has no time zone"
-        return NotComparable(f"type differs: {types}", schema=True)
+        return NotComparable(f"type differs: {types}", differs=True)
     return Kind(
         before.name,
         before.shown,

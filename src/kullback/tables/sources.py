@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -66,32 +66,30 @@ def open_source(table: Any, role: str, *, max_bytes: int = readers.MAX_BYTES) ->
 def _narwhals_frame(table: Any, role: str) -> Frame:
     try:
         frame = nw.from_native(table)
+        names = frame.collect_schema().names()
     except TypeError as error:
         raise DTypeError(
             f"`{role}` is a {type(table).__name__}; expected a polars, pandas or pyarrow table, a path, or a Profile"
         ) from error
+    except DuplicateError as error:
+        # pandas and pyarrow, the engines that allow it, call them differently
+        names = getattr(table, "column_names", getattr(table, "columns", ()))
+        raise _duplicates(names, role) from error
     if isinstance(frame, nw.LazyFrame) and not frame.implementation.is_polars():
         raise DTypeError(
             f"`{role}` is a lazy {frame.implementation.value} table, whose rows have no order to sample by; "
             "hand over a polars LazyFrame, a pyarrow table or a Parquet file of it"
         )
-    _check_names(frame, role)
+    if len({str(name) for name in names}) < len(names):
+        raise _duplicates(names, role)
+    if not names:
+        raise InvalidInputError(f"`{role}` has no columns")
     return _tidied(frame) if frame.implementation.is_pandas_like() else frame
 
 
-def _check_names(frame: Frame, role: str) -> None:
-    try:
-        names = frame.collect_schema().names()
-    except DuplicateError:
-        native = frame.to_native()
-        names = list(getattr(native, "column_names", native.columns))
-    twice = [visible(str(name)) for name, times in Counter(map(str, names)).items() if times > 1]
-    if twice:
-        raise InvalidInputError(
-            f"`{role}` has more than one column named {', '.join(twice[:5])}; rename them"
-        )
-    if not names:
-        raise InvalidInputError(f"`{role}` has no columns")
+def _duplicates(names: Iterable[object], role: str) -> InvalidInputError:
+    twice = [visible(name) for name, times in Counter(map(str, names)).items() if times > 1]
+    return InvalidInputError(f"`{role}` has more than one column named {', '.join(twice[:5])}; rename them")
 
 
 def _tidied(frame: Any) -> Any:
@@ -101,8 +99,17 @@ def _tidied(frame: Any) -> Any:
         native = native.set_axis([str(name) for name in native.columns], axis=1)
     objects = [name for name, kind in nw.from_native(native).collect_schema().items() if kind == nw.Object]
     if objects:
-        native = native.assign(**{name: native[name].convert_dtypes() for name in objects})
+        native = native.assign(**{name: _typed(native[name]) for name in objects})
     return nw.from_native(native)
+
+
+def _typed(objects: Any) -> Any:
+    """A pandas column of Python objects in the type that they share; as it is where they share none."""
+    pandas = nw.from_native(objects, series_only=True).__native_namespace__()
+    held = pandas.api.types.infer_dtype(objects, skipna=True)
+    if held == "date":
+        return pandas.to_datetime(objects)
+    return objects.astype(float) if held == "decimal" else objects.convert_dtypes()
 
 
 def _kinds(frame: Frame) -> dict[str, Kind | NotComparable]:

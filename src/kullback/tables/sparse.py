@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv
 
 from kullback.divergences import FDivergence
 
@@ -57,6 +58,31 @@ def supported(measure: FDivergence, a: Counts, b: Counts) -> tuple[Counts, Count
         partners = both if both.size else np.flatnonzero(~empty)
         home[empty] = home[partners[np.argmin((a + b)[partners])]]
     return _summed(a, home), _summed(b, home)
+
+
+def lacking_bound(measure: FDivergence, a: Counts, b: Counts, confidence: float) -> float:
+    r"""What a single cell without rows in the other table shows by itself: a lower limit that is finite.
+
+    $$D_f \ge q\, f(p/q) + (1-q)\, f\Big(\frac{1-p}{1-q}\Big), \qquad p \ge p_\text{low},\ q \le q_\text{high}$$
+
+    with the limits of Clopper and Pearson for the shares of that cell, for all cells at once with `confidence`.
+
+    >>> from kullback.divergences import kl
+    >>> round(lacking_bound(kl, np.array([900, 100]), np.array([1000, 0]), 0.975), 3)
+    0.142
+    """
+    tail = (1 - confidence) / 2 / a.size
+    found = 0.0
+    for price, held, lacked, swap in ((measure.at_infinity, a, b, False), (measure.at_zero, b, a, True)):
+        rows = held[lacked == 0]
+        if math.isfinite(price) or not rows.size or not rows.max():
+            continue
+        most, total = int(rows.max()), int(held.sum())
+        share, at_most = float(betaincinv(most, total - most + 1, tail)), 1 - tail ** (1 / int(lacked.sum()))
+        if share > at_most:
+            p, q = (at_most, share) if swap else (share, at_most)
+            found = max(found, float(measure([p, 1 - p], [q, 1 - q])))
+    return found
 
 
 def _untouched(home: NDArray[np.intp]) -> NDArray[np.bool_]:

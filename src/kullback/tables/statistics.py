@@ -41,7 +41,8 @@ def estimate(measure: FDivergence, a: Counts, b: Counts, level: float, *, hidden
     small cells add to the plug-in value is not taken off again: it goes on top of `high`, because the plug-in value
     is too large on average. `hidden`, what these cells cannot show, goes there too.
 
-    A divergence that is infinite on these counts has the value and the upper end +inf; the lower end is finite.
+    A divergence that is infinite on these counts has the value and the upper end +inf; the lower end is finite: the
+    larger of what the joined cells show and of `sparse.lacking_bound`.
     Total variation, which is not smooth at equality, has an interval of its own. Raises `UnsupportedPairError` for
     other measures with a kink at 1.
 
@@ -60,18 +61,20 @@ def estimate(measure: FDivergence, a: Counts, b: Counts, level: float, *, hidden
         return estimate_variation(few_a, few_b, level, added=whole - part + hidden)
     scale, dof = law(measure, few_a, few_b, part)
     confidence = (1.0 + level) / 2.0
-    low = scale * noncentral.lower_limit(part / scale, dof, confidence)
+    value = part - scale * dof if math.isfinite(whole) else math.inf
+    if math.isfinite(whole):
+        low = scale * noncentral.lower_limit(part / scale, dof, confidence)
+    else:  # two bounds, each half as likely to fail
+        sure = (1.0 + confidence) / 2.0
+        shown = scale * noncentral.lower_limit(part / scale, dof, sure)
+        low = max(shown, sparse.lacking_bound(measure, *sparse.joined(a, b), sure))
     high = scale * noncentral.upper_limit(part / scale, dof, confidence) + (whole - part) + hidden
-    finite = math.isfinite(whole)
-    return Answer(
-        value=part - scale * dof if finite else math.inf,
-        low=min(low, measure.upper_bound),
-        high=min(max(low, high), measure.upper_bound),
-        level=level,
-        kind="estimate",
-        method="counts, bias-corrected, noncentral chi-square",
-        n=int(a.sum() + b.sum()),
-    )
+    limit = measure.upper_bound
+    n = int(a.sum() + b.sum())
+    method = "counts, bias-corrected, noncentral chi-square"
+    # an estimate below 0 is what the data said; its interval then starts there
+    ends = min(low, value, limit), min(max(low, high), limit)
+    return Answer(value, *ends, level=level, kind="estimate", method=method, n=n)
 
 
 def plugin(measure: FDivergence, a: Counts, b: Counts) -> float:

@@ -95,7 +95,8 @@ def _by_interval(
 ) -> float:
     """How many times as long the tables must be for the interval around `effect` to leave `min_effect` out."""
     if measure.curvature_at_one is None:
-        return ((divergence.high - divergence.low) / 2 / (effect - min_effect)) ** 2
+        reach = effect - divergence.low if effect > min_effect else divergence.high - effect
+        return (reach / (effect - min_effect)) ** 2
     few = sparse.supported(measure, *sparse.joined(a, b))
     scale, dof = statistics.law(measure, *few, statistics.plugin(measure, *few))
     dof = max(dof, cells - 1.0)
