@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import combinations
 
 import numpy as np
 import pytest
@@ -13,21 +12,10 @@ from hypothesis import strategies as st
 
 import kullback as kb
 from kullback.divergences import FDivergence
-from kullback.errors import InvalidInputError, UnsupportedPairError
+from kullback.errors import UnsupportedPairError
 from kullback.tables import noncentral, sparse, statistics
-from kullback.tables.adjust import (
-    benjamini_hochberg,
-    benjamini_yekutieli,
-    find,
-    holm,
-    name_of,
-    unadjusted,
-)
-from kullback.tables.permutation import LARGEST_TOTAL, PermutationTest, decide, statistic_for
-from kullback.tables.report import Verdict
 from kullback.tables.statistics import estimate
 from kullback.tables.variation import best_accuracy, estimate_variation
-from kullback.tables.verdict import detectable, judge, rows_needed
 
 BOUNDED = [kb.js, kb.skew_js(0.1), kb.squared_hellinger, kb.le_cam, kb.alpha(0.5), kb.gan]
 UNBOUNDED = [kb.kl, kb.reverse_kl, kb.jeffreys, kb.pearson_chi2, kb.neyman_chi2, kb.alpha(2.5)]
@@ -155,9 +143,9 @@ def test_infinite_divergences_say_so_and_keep_a_finite_lower_end(measure: FDiver
 
 
 def test_lower_ends_of_infinite_divergences_come_from_what_is_lacking_or_from_the_rest() -> None:
-    # a tenth of the rows against at most 4 in 100 000: 0.1 log(0.1/4e-5) + 0.9 log 0.9 = 0.69
+    # about a tenth of the rows against at most 6 in 100 000: 0.098 log(0.098/6e-5) + 0.902 log 0.902 = 0.63
     answer = estimate(kb.kl, counts(50_000, 40_000, 10_000), counts(60_000, 40_000, 0), 0.95)
-    assert answer.low == pytest.approx(0.66, abs=0.02)
+    assert answer.low == pytest.approx(0.64, abs=0.03)
     # one row says nothing, the other cells do: 0.7 log(0.7/0.5) + 0.3 log(0.3/0.5) = 0.0823
     rest = estimate(kb.kl, counts(70_000, 29_999, 1), counts(50_000, 50_000, 0), 0.95)
     assert rest.low == pytest.approx(0.0823, rel=0.05)
@@ -278,209 +266,3 @@ def test_an_unusually_small_distance_is_no_knowledge() -> None:
 def test_what_shows_is_the_power_of_the_chi_square_test() -> None:
     found = noncentral.shown(7, 0.05, 0.8)
     assert scipy.stats.ncx2.sf(scipy.stats.chi2.isf(0.05, 7), 7, found) == pytest.approx(0.8)
-
-
-# p-values ----------------------------------------------------------------------------------------------------------
-
-
-def exact_p_value(measure: FDivergence, a: np.ndarray, b: np.ndarray) -> float:
-    """Over every way to deal the pooled rows out anew."""
-    rows = np.repeat(np.arange(a.size), a + b)
-    observed = float(measure(a, b, counts=True))
-    reached = total = 0
-    for chosen in combinations(range(rows.size), int(a.sum())):
-        one = np.bincount(rows[list(chosen)], minlength=a.size)
-        reached += float(measure(one, a + b - one, counts=True)) >= observed - 1e-12
-        total += 1
-    return reached / total
-
-
-@pytest.mark.parametrize("measure", [kb.js, kb.squared_hellinger, kb.total_variation], ids=ids)
-@pytest.mark.parametrize("pair", [((4, 1, 0), (1, 2, 2)), ((5, 0, 0), (0, 2, 3)), ((2, 2, 1), (2, 2, 1))])
-def test_permutations_of_counts_are_permutations_of_rows(
-    measure: FDivergence, pair: tuple[tuple[int, ...], tuple[int, ...]]
-) -> None:
-    a, b = counts(*pair[0]), counts(*pair[1])
-    test = PermutationTest(measure, a, b, (0, "x"))
-    test.draw(20_000)
-    exact = exact_p_value(measure, a, b)
-    assert test.p_value == pytest.approx(exact, abs=5 * math.sqrt(exact * (1 - exact) / 20_000) + 1e-4)
-
-
-def test_p_values_are_never_zero_and_one_for_equal_tables() -> None:
-    apart = PermutationTest(kb.js, counts(1000, 0), counts(0, 1000), (0, "x"))
-    apart.draw(99)
-    assert apart.p_value == 1 / 100
-    equal = PermutationTest(kb.js, A, A, (0, "x"))
-    equal.draw(99)
-    assert equal.p_value == 1.0
-    assert PermutationTest(kb.js, counts(7), counts(9), (0, "x")).p_value == 1.0
-
-
-def test_draws_depend_on_seed_and_name_alone() -> None:
-    def exceeding(seed: int, name: str, *steps: int) -> int:
-        test = PermutationTest(kb.js, A, counts(100, 70, 40, 90), (seed, name))
-        for step in steps:
-            test.draw(step)
-        return test.exceeding
-
-    assert exceeding(0, "x", 999) == exceeding(0, "x", 999)
-    assert exceeding(0, "x", 999) != exceeding(0, "y", 999)
-    assert exceeding(0, "x", 999) != exceeding(1, "x", 999)
-
-
-def test_global_random_state_is_left_alone() -> None:
-    before = np.random.get_state()[1].copy()  # noqa: NPY002  the state that must not move
-    PermutationTest(kb.js, A, B, (0, "x")).draw(99)
-    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
-
-
-def test_unbounded_measures_are_tested_by_a_bounded_one() -> None:
-    assert statistic_for(kb.kl) is kb.js
-    assert statistic_for(kb.total_variation) is kb.total_variation
-
-
-def test_tables_too_large_to_permute_fall_back_on_the_limit() -> None:
-    n = LARGEST_TOTAL
-    a = np.array([n // 2, n // 2], dtype=np.int64)
-    near = PermutationTest(kb.js, a, a + np.array([30_000, -30_000]), (0, "x"))
-    near.draw(999)
-    table = np.array([a, a + np.array([30_000, -30_000])])
-    assert near.limit
-    assert near.p_value == pytest.approx(
-        scipy.stats.chi2_contingency(table, correction=False).pvalue, rel=1e-3
-    )
-    far = PermutationTest(kb.total_variation, a, a + np.array([n // 3, -(n // 3)]), (0, "x"))
-    assert 0.0 < far.p_value < 1e-300
-
-
-def test_draws_grow_where_a_decision_hangs_on_them() -> None:
-    # twenty columns, one of them drifting: 999 draws cannot say surely that q = 20 p ≤ 0.02
-    tests = [PermutationTest(kb.js, A, A, (0, str(i))) for i in range(19)]
-    tests.append(PermutationTest(kb.js, A, B, (0, "drift")))
-    decide(tests, [True] * 20, adjust=benjamini_hochberg, alpha=0.02, draws=999)
-    assert [test.draws for test in tests[:19]] == [999] * 19
-    assert tests[19].draws == 9_999
-    assert benjamini_hochberg([test.p_value for test in tests])[19] == pytest.approx(20 / 10_000)
-    idle = PermutationTest(kb.js, A, B, (0, "drift"))
-    decide([idle], [False], adjust=benjamini_hochberg, alpha=0.0005, draws=999)
-    assert idle.draws == 999
-
-
-# q-values ----------------------------------------------------------------------------------------------------------
-
-P_VALUES = np.random.default_rng(0).uniform(size=50) ** 3
-
-
-def test_adjustments_are_those_of_scipy_and_of_the_definition() -> None:
-    for ours, theirs in ((benjamini_hochberg, "bh"), (benjamini_yekutieli, "by")):
-        np.testing.assert_allclose(
-            ours(P_VALUES), scipy.stats.false_discovery_control(P_VALUES, method=theirs)
-        )
-    order = sorted(range(50), key=P_VALUES.__getitem__)
-    by_hand = {
-        j: min(1, max((50 - k) * P_VALUES[order[k]] for k in range(i + 1))) for i, j in enumerate(order)
-    }
-    np.testing.assert_allclose(holm(P_VALUES), [by_hand[j] for j in range(50)])
-    np.testing.assert_array_equal(unadjusted(P_VALUES), P_VALUES)
-
-
-@pytest.mark.parametrize("name", ["bh", "by", "holm", "none"])
-def test_adjustments_never_lower_a_p_value_and_have_names(name: str) -> None:
-    adjust = find(name)
-    assert name_of(adjust) == name
-    assert (adjust(P_VALUES) >= P_VALUES).all()
-    assert adjust([]).size == 0
-    with pytest.raises(InvalidInputError, match="between 0 and 1"):
-        adjust([0.5, 1.5])
-
-
-def test_unknown_adjustments_are_refused_and_own_ones_keep_their_name() -> None:
-    with pytest.raises(InvalidInputError, match="there are bh, by, holm, none"):
-        find("bonferroni")
-
-    def bonferroni(p_values: list[float]) -> np.ndarray:
-        return np.minimum(np.asarray(p_values) * len(p_values), 1.0)
-
-    assert name_of(bonferroni) == "bonferroni"
-
-
-# Verdicts ----------------------------------------------------------------------------------------------------------
-
-EPSILON = 0.01 * math.log(2)
-
-
-def verdict(a: np.ndarray, b: np.ndarray) -> Verdict:
-    test = PermutationTest(kb.js, a, b, (0, "x"))
-    test.draw(999)
-    return judge(estimate(kb.js, a, b, 0.95), test.p_value, alpha=0.05, min_effect=EPSILON)
-
-
-def test_verdicts_have_two_axes() -> None:
-    assert verdict(A, B) is Verdict.DRIFT
-    # proven beyond doubt, and negligible
-    tiny = counts(5_010_000, 4_990_000), counts(5_000_000, 5_000_000)
-    assert verdict(*tiny) is Verdict.SAME
-    # large, and not proven
-    assert verdict(counts(3, 7), counts(7, 3)) is Verdict.CANT_TELL
-    # equal to the last row, and too few
-    assert verdict(counts(5, 5), counts(5, 5)) is Verdict.CANT_TELL
-    assert verdict(counts(50_000, 50_000), counts(50_000, 50_000)) is Verdict.SAME
-
-
-@pytest.mark.parametrize("measure", [kb.js, kb.kl, kb.total_variation], ids=ids)
-@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.5, 0.45), (0.5, 0.3)])
-def test_the_rows_needed_settle_the_verdict(measure: FDivergence, shares: tuple[float, float]) -> None:
-    def table(share: float, rows: int) -> np.ndarray:
-        return counts(round(share * rows), rows - round(share * rows))
-
-    a, b = (table(share, 40) for share in shares)
-    answer = estimate(measure, a, b, 0.95)
-    needed = rows_needed(measure, a, b, answer, alpha=0.05, min_effect=EPSILON, cells=2)
-    assert needed is not None
-    # the forecast takes the corrected estimate for the truth, so the tables of that size are laid out to have it
-    truth = min(max(answer.value, 0.0), measure.upper_bound)
-    low, high = shares[0] - 0.4999, shares[0]
-    for _ in range(60):
-        middle = (low + high) / 2
-        apart = float(measure([shares[0], 1 - shares[0]], [middle, 1 - middle]))
-        low, high = (low, middle) if apart < truth else (middle, high)
-
-    def settled(rows: int) -> bool:
-        interval = estimate(measure, table(shares[0], rows), table(high, rows), 0.95)
-        return not interval.low < EPSILON <= interval.high
-
-    assert settled(round(needed * 1.3))
-    assert not settled(round(needed / 2))
-
-
-def test_no_number_of_rows_settles_an_infinite_divergence() -> None:
-    a, b = counts(20, 1), counts(21, 0)
-    answer = estimate(kb.kl, a, b, 0.95)
-    found = rows_needed(kb.kl, a, b, answer, alpha=0.05, min_effect=EPSILON, cells=2)
-    assert found is None or found > 20
-
-
-@pytest.mark.parametrize("measure", [kb.js, kb.kl, kb.total_variation], ids=ids)
-def test_more_rows_show_smaller_drifts(measure: FDivergence) -> None:
-    found = [detectable(measure, rows * A, rows * B, alpha=0.05) for rows in (1, 10, 100)]
-    assert found == sorted(found, reverse=True)
-
-
-def test_nothing_shows_in_two_rows() -> None:
-    assert detectable(kb.js, counts(1, 1), counts(2, 0), alpha=0.05) == math.inf
-
-
-@pytest.mark.parametrize("rows", [300, 3000])
-def test_detectable_drifts_show_four_times_in_five(rows: int) -> None:
-    rng = np.random.default_rng(rows)
-    q = np.full(10, 0.1)
-    size = detectable(kb.js, (rows * q).astype(np.int64), (rows * q).astype(np.int64), alpha=0.05)
-    step = math.sqrt(8 * size / 1.0) * 0.1  # js = Σ (p − q)²/(8 q) for small steps
-    p = q + step * np.array([1, -1] * 5)
-    rejected = 0
-    for trial in range(400):
-        test = PermutationTest(kb.js, rng.multinomial(rows, p), rng.multinomial(rows, q), (trial, "x"))
-        test.draw(199)
-        rejected += test.p_value <= 0.05
-    assert rejected / 400 == pytest.approx(0.8, abs=4 * math.sqrt(0.16 / 400))
