@@ -42,12 +42,19 @@ from kullback.errors import (
 )
 
 if TYPE_CHECKING:
+    from kullback.exact import sampled, surrogate
     from kullback.tables import Profile, Report, compare
 
 __version__ = "0.1.0"
 
 # verbs whose rooms bring a dataframe library or a deep-learning one are loaded on first use
-_LAZY = {"compare": "kullback.tables", "Profile": "kullback.tables", "Report": "kullback.tables"}
+_LAZY = {
+    "Profile": "kullback.tables",
+    "Report": "kullback.tables",
+    "compare": "kullback.tables",
+    "sampled": "kullback.exact",
+    "surrogate": "kullback.exact",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -90,8 +97,10 @@ __all__ = [
     "pearson_chi2",
     "renyi",
     "reverse_kl",
+    "sampled",
     "skew_js",
     "squared_hellinger",
+    "surrogate",
     "total_variation",
     "tsallis",
 ]
