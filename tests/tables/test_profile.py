@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -27,6 +28,16 @@ def test_profiles_of_parts_add_up(parts: int) -> None:
     for piece in pieces[1:]:
         total = total + piece
     assert total == Profile.of(AFTER, cells)
+
+
+def test_a_lazy_table_is_counted_batch_by_batch(tmp_path: Path) -> None:
+    whole = pl.concat([AFTER] * 100)
+    whole.write_parquet(tmp_path / "table.parquet", row_group_size=20_000)
+    lazy = pl.scan_parquet(tmp_path / "table.parquet")
+    assert len(list(open_source(lazy, "table").batches(["x"]))) > 5
+    cells = cut(BEFORE, AFTER)
+    assert Profile.of(lazy, cells) == Profile.of(whole, cells)
+    assert cut(lazy, BEFORE) == cut(whole, BEFORE)
 
 
 def test_adding_changes_neither_part() -> None:

@@ -131,6 +131,11 @@ def test_luck_does_not_make_a_small_table_sure() -> None:
     assert estimate(kb.js, counts(3), counts(3), 0.95).high > 0.2
     assert estimate(kb.total_variation, counts(5, 5), counts(5, 5), 0.95).high > 0.4
     assert estimate(kb.total_variation, counts(10), counts(10), 0.95).high > 0.25
+    rng = np.random.default_rng(0)
+    flat = np.full(20, 100)
+    for measure in (kb.js, kb.kl, kb.total_variation):
+        usual = [estimate(measure, *rng.multinomial(2000, flat / 2000, size=2), 0.95).high for _ in range(50)]
+        assert estimate(measure, flat, flat, 0.95).high > 0.8 * np.median(usual)
 
 
 @pytest.mark.parametrize("measure", [kb.kl, kb.jeffreys, kb.pearson_chi2], ids=ids)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import kullback as kb
+from kullback.answer import Answer
 from kullback.divergences import FDivergence
 from kullback.tables.permutation import PermutationTest
 from kullback.tables.report import Verdict
@@ -38,6 +39,9 @@ def verdict(a: np.ndarray, b: np.ndarray) -> Verdict:
 
 
 def test_verdicts_have_two_axes() -> None:
+    large = Answer(0.02, 0.01, 0.03, level=0.95, kind="estimate")
+    assert judge(large, 0.05, alpha=0.05, min_effect=EPSILON) is Verdict.DRIFT
+    assert judge(large, 0.06, alpha=0.05, min_effect=EPSILON) is Verdict.CANT_TELL
     assert verdict(A, B) is Verdict.DRIFT
     # proven beyond doubt, and negligible
     tiny = counts(5_010_000, 4_990_000), counts(5_000_000, 5_000_000)
