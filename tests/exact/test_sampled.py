@@ -93,9 +93,9 @@ def repeated(estimator: Estimator, side: str, shift: float, n: int = 300, times:
     [
         (regressed, "p", 0.5, 300),
         (k1, "p", 0.5, 300),
-        (k3, "p", 0.5, 300),
-        (regressed, "q", 0.3, 300),
-        (regressed, "p", 1.0, 1000),
+        pytest.param(k3, "p", 0.5, 300, marks=pytest.mark.slow),
+        pytest.param(regressed, "q", 0.3, 300, marks=pytest.mark.slow),
+        pytest.param(regressed, "p", 1.0, 1000, marks=pytest.mark.slow),
     ],
 )
 def test_unbiased_and_covered(estimator: Estimator, side: str, shift: float, n: int) -> None:
@@ -112,7 +112,13 @@ def test_unbiased_and_covered(estimator: Estimator, side: str, shift: float, n: 
 
 
 @pytest.mark.parametrize(
-    ("shift", "over_k1", "over_k3"), [(0.1, 100, 0.95), (0.5, 4, 0.95), (1.0, 1.8, 1.2), (2.0, 0.8, 3)]
+    ("shift", "over_k1", "over_k3"),
+    [
+        (0.5, 4, 0.95),
+        pytest.param(0.1, 100, 0.95, marks=pytest.mark.slow),
+        pytest.param(1.0, 1.8, 1.2, marks=pytest.mark.slow),
+        pytest.param(2.0, 0.8, 3, marks=pytest.mark.slow),
+    ],
 )
 def test_variance_of_the_regression(shift: float, over_k1: float, over_k3: float) -> None:
     """Below both where the ratio's tail is light; at a distance of 2, where it is not, near the better one."""
