@@ -18,7 +18,7 @@ import kullback as kb
 from kullback import FDivergence
 from problems import pairs
 from problems.backends import JAX, TORCH
-from problems.listed import BUILT_IN, ORIGINALS, SMOOTH, USERS, leeway
+from problems.listed import BUILT_IN, ORIGINALS, SMOOTH, USERS, compiled, leeway
 from problems.truth import softmax, truth_of
 
 EPS = 2.0**-52
@@ -167,8 +167,6 @@ def test_exactly_zero_at_equality(d: FDivergence) -> None:
     for function, x in ((d, masses), (d.of_logits, logits)):
         for got in gradients(function, x, x.copy()):
             assert (got == 0).all()
-        for got in jax.grad(lambda u, v, call=function: call(u, v).sum(), (0, 1))(jnp.array(x), jnp.array(x)):
-            assert (got == 0).all()
     counts = np.array([3.0, 5.0, 7.0])
     for got in gradients(lambda u, v: d(u, v, normalize=True), counts, 4 * counts):
         assert (got == 0).all()
@@ -235,7 +233,6 @@ def test_hessian_at_equality_is_the_fisher_information(d: FDivergence) -> None:
     both = np.concatenate([a, a])
     by_torch = torch.autograd.functional.hessian(joined, TORCH.array(both)).numpy()
     np.testing.assert_allclose(by_torch, expected, atol=1e-13 * leeway(d))
-    np.testing.assert_allclose(jax.hessian(joined)(jnp.array(both)), expected, atol=1e-13 * leeway(d))
     # towards the masses it is f''(1)/p on the diagonal
     hessian = torch.autograd.functional.hessian(
         lambda x: d(x, TORCH.array(p), validate=False), TORCH.array(p)
@@ -245,7 +242,7 @@ def test_hessian_at_equality_is_the_fisher_information(d: FDivergence) -> None:
     )
 
 
-@every_original
+@pytest.mark.parametrize("d", compiled(ORIGINALS), ids=repr)
 def test_jax_gradients_are_those_of_torch(d: FDivergence) -> None:
     rng = np.random.default_rng(40)
     a, b = pairs.logits(rng, 5, 2.0, 1.0, 3)
@@ -259,20 +256,28 @@ def test_jax_gradients_are_those_of_torch(d: FDivergence) -> None:
             np.testing.assert_allclose(mine, other.numpy(), rtol=1e-13 * leeway(d), atol=1e-15)
 
 
-@every_original
+@pytest.mark.parametrize("d", compiled(ORIGINALS), ids=repr)
 def test_jax_transforms(d: FDivergence) -> None:
+    """vmap, forward mode and reverse mode, nested, in one compiled function."""
     rng = np.random.default_rng(41)
     a, b = (jnp.array(x) for x in pairs.logits(rng, 5, 2.0, 1.0, 4))
-    batched = d.of_logits(a, b)
-    np.testing.assert_allclose(jax.vmap(d.of_logits)(a, b), batched, rtol=4e-15 * leeway(d))
-    np.testing.assert_allclose(jax.jit(d.of_logits)(a, b), batched, rtol=4e-15 * leeway(d))
-    p, q = jax.nn.softmax(a), jax.nn.softmax(b)
-    np.testing.assert_allclose(jax.jit(jax.vmap(d))(p, q), d(p, q), rtol=4e-15 * leeway(d))
-    # forward mode along a direction is the gradient in that direction
     direction = jnp.array(rng.standard_normal(a.shape))
-    along = jax.jvp(lambda z: d.of_logits(z, b).sum(), (a,), (direction,))[1]
-    gradient = jax.grad(lambda z: d.of_logits(z, b).sum())(a)
-    np.testing.assert_allclose(along, (gradient * direction).sum(), rtol=1e-12)
+
+    def everything(x: Any, y: Any) -> Any:
+        gradient = jax.vmap(jax.grad(d.of_logits, (0, 1)))
+        along = jax.jvp(lambda z: jax.vmap(d.of_logits)(z, y), (x,), (direction,))
+        return along, gradient(x, y), gradient(x, x), jax.hessian(d.of_logits, 1)(x[0], x[0])
+
+    (value, along), towards, at_equality, hessian = jax.jit(everything)(a, b)
+    np.testing.assert_allclose(value, d.of_logits(np.array(a), np.array(b)), rtol=4e-15 * leeway(d))
+    np.testing.assert_allclose(along, (towards[0] * direction).sum(axis=-1), rtol=1e-12)
+    for mine, other in zip(towards, gradients(d.of_logits, np.array(a), np.array(b)), strict=True):
+        np.testing.assert_allclose(mine, other.numpy(), rtol=1e-13 * leeway(d), atol=1e-15)
+    assert all((side == 0).all() for side in at_equality)
+    if d.curvature_at_one is not None:
+        p = jax.nn.softmax(a[0])
+        fisher = d.curvature_at_one * (jnp.diag(p) - jnp.outer(p, p))
+        np.testing.assert_allclose(hessian, fisher, atol=1e-13 * leeway(d))
 
 
 @every_original

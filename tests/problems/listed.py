@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 import kullback as kb
 from kullback import FDivergence
@@ -39,6 +40,15 @@ SMOOTH: tuple[FDivergence, ...] = tuple(d for d in ORIGINALS if d.curvature_at_o
 # dict.fromkeys: an object that is its own dual, or normalised already, counts once
 UNSCALED: tuple[FDivergence, ...] = tuple(dict.fromkeys((*ORIGINALS, *(d.dual for d in ORIGINALS))))
 FORMS: tuple[FDivergence, ...] = tuple(dict.fromkeys((*UNSCALED, *(d.normalised() for d in SMOOTH))))
+
+
+# One of each kind of formula: series, mixture, steep power, kink.
+KINDS: tuple[FDivergence, ...] = (kb.kl, kb.js, kb.alpha(-1.5), kb.total_variation)
+
+
+def compiled(divergences: tuple[FDivergence, ...]) -> list[Any]:
+    """As parameters of a test whose time is a compiler's: one of each kind always, the others where time allows."""
+    return [d if d in KINDS else pytest.param(d, marks=pytest.mark.slow) for d in divergences]
 
 
 def leeway(d: FDivergence) -> float:

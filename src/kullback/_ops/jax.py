@@ -22,7 +22,6 @@ from jax.numpy import (  # noqa: F401  (re-exported: this module is a namespace)
     isinf,
     isnan,
     log,
-    log1p,
     maximum,
     minimum,
     moveaxis,
@@ -37,6 +36,22 @@ from jax.numpy import (  # noqa: F401  (re-exported: this module is a namespace)
 
 NAME = "jax"
 GRADIENTS = True  # whether arrays may carry derivatives
+
+
+@jax.custom_jvp
+def log1p(x: jax.Array) -> jax.Array:
+    """log(1 + x) to the last bit or two, where XLA's own is a hundred roundings away (at x = −0.41).
+
+    1 + x is rounded, and x over the rounded difference puts right what that did to the logarithm.
+    """
+    whole = jax.lax.optimization_barrier(1.0 + x)  # XLA would take 1 + x − 1 for x
+    step = whole - 1.0
+    plain = (step == 0.0) | jnp.isinf(whole)
+    ratio = jnp.where(plain, 1.0, x / jnp.where(plain, 1.0, step))
+    return jnp.where(step == 0.0, x, jnp.log(whole) * ratio)
+
+
+log1p.defjvps(lambda tangent, _, x: tangent / (1.0 + x))
 
 
 def asarray(x: Any, like: Any = None) -> jax.Array:
@@ -84,6 +99,11 @@ def sides(r: jax.Array) -> tuple[jax.Array, jax.Array]:
     """min(r, 0) and min(−r, 0), chosen so that at r = 0 a gradient enters one side only."""
     less = r < 0
     return jnp.where(less, r, 0.0), jnp.where(less, 0.0, -r)
+
+
+def choose(size: jax.Array, radius: float, near: jax.Array, far: jax.Array) -> jax.Array:
+    """`near` where size < radius, `far` elsewhere; both finite everywhere."""
+    return jnp.where(size < radius, near, far)
 
 
 def folded(less: jax.Array, r: jax.Array) -> jax.Array:
