@@ -42,6 +42,7 @@ from kullback.errors import (
 )
 
 if TYPE_CHECKING:
+    from kullback.bounds import lower_expectation, upper_expectation
     from kullback.exact import sampled, surrogate
     from kullback.tables import Profile, Report, compare
 
@@ -52,8 +53,10 @@ _LAZY = {
     "Profile": "kullback.tables",
     "Report": "kullback.tables",
     "compare": "kullback.tables",
+    "lower_expectation": "kullback.bounds",
     "sampled": "kullback.exact",
     "surrogate": "kullback.exact",
+    "upper_expectation": "kullback.bounds",
 }
 
 
@@ -93,6 +96,7 @@ __all__ = [
     "js",
     "kl",
     "le_cam",
+    "lower_expectation",
     "neyman_chi2",
     "pearson_chi2",
     "renyi",
@@ -103,4 +107,5 @@ __all__ = [
     "surrogate",
     "total_variation",
     "tsallis",
+    "upper_expectation",
 ]
