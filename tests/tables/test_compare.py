@@ -151,7 +151,7 @@ def test_a_sample_is_told_and_every_row_is_counted() -> None:
     x = pl.DataFrame({"x": normal(120_000, 0)})
     report = kb.compare(x, x[:1000])
     assert report.notes == (
-        "cells were cut in a sample of 100 000 of the 121 000 rows (seed 0); all rows were counted",
+        "cells were cut in a sample of 50 000 of the 121 000 rows (seed 0); all rows were counted",
     )
     assert (report["x"].before, report["x"].after) == (120_000, 1000)
     assert kb.compare(x[:1000], x[:1000]).notes == ()

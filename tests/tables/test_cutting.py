@@ -146,7 +146,8 @@ def test_categories_beyond_the_limit_share_cells() -> None:
 
 
 def test_categories_of_one_row_get_no_cell_of_their_own() -> None:
-    assert CategoryCells().closed_on_largest({"a": 1, "b": 2}, 10).named == {"b"}
+    assert CategoryCells().closed_on_largest({"a": 1, "b": 2}, 10) == CategoryCells(frozenset("b"), 64)
+    assert CategoryCells().closed_on_largest({"a": 1, "b": 1}, 10) == CategoryCells(frozenset(), 1)
 
 
 def test_ties_of_categories_are_not_broken_by_the_alphabet() -> None:

@@ -121,11 +121,12 @@ class CategoryCells(Cells):
     def closed_on_largest(self, rows: Mapping[str, int], limit: int) -> CategoryCells:
         """The same cells with names for the largest categories only: at most `limit`, each of two rows or more.
 
-        Among equals the hash decides, not the alphabet, in which identifiers may stand in the order of their age.
+        Among equals the hash decides, not the alphabet, in which identifiers may stand in the order of their age. Where
+        no category has two rows, they are identifiers, of which cells can show nothing: these share a single one.
         """
         repeated = [category for category, number in rows.items() if number > 1]
         repeated.sort(key=lambda category: (-rows[category], _hash(category), category))
-        return CategoryCells(frozenset(repeated[:limit]), self.others)
+        return CategoryCells(frozenset(repeated[:limit]), self.others if repeated else 1)
 
     def _value_name(self, key: Key) -> str:
         return f"(other {key.index + 1})" if isinstance(key, Other) else str(key)

@@ -14,7 +14,16 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from kullback.tables.cells import MISSING, BooleanCells, CategoryCells, Cells, DateCells, Key, NumberCells
+from kullback.tables.cells import (
+    MISSING,
+    BooleanCells,
+    CategoryCells,
+    Cells,
+    DateCells,
+    Key,
+    NumberCells,
+    Other,
+)
 
 Tally = Counter[Key]
 
@@ -87,6 +96,8 @@ def _intervals(values: NDArray[Any], edges: Sequence[float]) -> Tally:
 
 
 def _categories(series: nw.Series[Any], cells: CategoryCells) -> Tally:
+    if cells.named is not None and not cells.named and cells.others == 1:
+        return Counter({Other(0): len(series)})
     counted: Tally = Counter()
     for category, rows in category_counts(series).items():
         counted[cells.key(category)] += rows

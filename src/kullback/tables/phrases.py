@@ -103,7 +103,7 @@ def _shared_cells(pair: Pair, measure: FDivergence) -> Iterator[str]:
     )
     yield (
         f"{own}; the others ({share(before)} of the rows before, {share(after)} after) share "
-        f"{count(pair.cells.others)}, which can only lower the divergence and hide {most}"
+        f"{several(pair.cells.others, 'cell')}, which can only lower the divergence and hide {most}"
     )
 
 

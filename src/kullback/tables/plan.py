@@ -22,7 +22,7 @@ from kullback.tables.sources import Source, open_source
 from kullback.tables.sparse import LEAST_EXPECTED
 from kullback.tables.wording import visible
 
-SAMPLE = 100_000  # rows of both tables together; edges of equal mass need no more, and need not be exact
+SAMPLE = 50_000  # rows of both tables together; edges of equal mass need no more, and need not be exact
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def cut(
 
     A number or date that holds more than that share is a cell of its own, and so is every category (up to
     `max_categories`; the rest share 64 cells by hash), −∞, +∞ and the missing values. At most `bins` cells, and so few
-    that the smaller table has five rows for each. Above 100 000 rows the edges come from a uniform sample of the
+    that the smaller table has five rows for each. Above 50 000 rows the edges come from a uniform sample of the
     pooled rows, fixed by `seed`. Columns that cannot be compared are left out.
 
     Raises `InvalidInputError` or `DTypeError` as `compare` does.
