@@ -79,13 +79,13 @@ def test_three_rare_expectations_are_covered() -> None:
             answer.low <= truth <= answer.high
             for answer in expectations(three_tails, standard, WIDE, seed=seed)
         ]
-        for seed in range(500)
+        for seed in range(250)
     ]
-    assert np.all(np.abs(np.mean(inside, axis=0) - 0.95) < 0.03)
+    assert np.all(np.abs(np.mean(inside, axis=0) - 0.95) < 0.035)
 
 
-@pytest.mark.parametrize("normalised", [True, False])
-def test_moments_are_covered(normalised: bool) -> None:
+@pytest.mark.parametrize(("normalised", "rounds"), [(True, 2), (False, 2), (False, 0)])
+def test_moments_are_covered(normalised: bool, rounds: int) -> None:
     """E[X] = 1 and E[X²] = 2 of N(1, 1), its constant known or not, from a proposal around 0."""
     first = NormalMixture.normal([0.0], [[4.0]])
     shift = 0.0 if normalised else 700.0
@@ -96,7 +96,7 @@ def test_moments_are_covered(normalised: bool) -> None:
             lambda x: standard(x - 1.0) + shift,
             first,
             n=300,
-            rounds=2,
+            rounds=rounds,
             normalised=normalised,
             seed=seed,
         )

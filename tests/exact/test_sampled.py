@@ -9,6 +9,7 @@ import pytest
 
 import kullback as kb
 from kullback.exact import Estimator, effective_size, fixed, k1, k2, k3, regressed, sampled
+from kullback.exact.control_variates import Draws, regress, without_growth
 from problems.backends import BACKENDS, JAX, NUMPY, TORCH, Backend
 from problems.listed import BUILT_IN, USERS
 
@@ -292,6 +293,37 @@ def test_bad_input() -> None:
     for d in (kb.cauchy_schwarz, kb.renyi(0), kb.renyi(math.inf)):
         with pytest.raises(kb.UnsupportedPairError, match="no average over draws"):
             sampled(d, good, good, drawn_from="p")
+
+
+@pytest.mark.parametrize(
+    "d", [kb.reverse_kl, kb.js, kb.gan, kb.total_variation, kb.le_cam], ids=lambda d: d.name
+)
+def test_linear_growth_taken_off_by_formula(d: kb.FDivergence) -> None:
+    """g(t) − g'(∞)(t − 1) beyond t = e⁸, where the subtraction still keeps some digits, and where it keeps none."""
+    s = np.array([0.1, 8.5, 10.0, 12.0, 1e4])
+    draws = Draws(d, s, np.full(5, 0.2), False)
+    found = without_growth(draws, s, d.value(s))
+    assert found is not None
+    assert np.allclose(found[:4], d.value(s[:4]) - d.at_infinity * np.expm1(s[:4]), rtol=1e-9, atol=1e-9)
+    assert np.isfinite(found[4])
+    if d is kb.reverse_kl:
+        assert np.allclose(found, -s, rtol=1e-13, atol=1e-13)
+
+
+def test_weighted_slope_is_the_calmer_one() -> None:
+    """The slope that fits the squared weights leaves less error than that of the weights."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=4000)
+    weights = np.exp(1.2 * x)
+    weights /= weights.sum()
+    control = x + x**2
+    terms = np.exp(0.7 * x) + 0.5 * control
+    error, slope = regress(terms, control, weights, True)[1:]
+    centred = control - weights @ control
+    naive = float(weights @ (centred * terms)) / float(weights @ (centred * centred))
+    rest = terms - naive * control
+    assert slope != naive
+    assert error < 0.98 * math.sqrt(float(np.sum((weights * (rest - weights @ rest)) ** 2)))
 
 
 def test_arrays_are_left_alone() -> None:
