@@ -120,6 +120,12 @@ def test_columns_may_be_called_anything() -> None:
     assert report["value"].cells[0].label == "a"
 
 
+def test_string_views_of_arrow_are_text() -> None:
+    plain = AFTER[["text"]].to_arrow()
+    views = pa.table({"text": plain["text"].cast(pa.string_view())})
+    assert compare(views, plain)["text"].plugin == 0.0
+
+
 def test_float32_values_are_not_rounded_onto_edges() -> None:
     exact = pl.DataFrame({"x": np.linspace(0, 1, 1001)})
     cells = cut(exact, exact)

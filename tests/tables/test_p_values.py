@@ -61,7 +61,7 @@ def test_permutations_of_counts_are_permutations_of_rows(
     assert test.p_value == pytest.approx(exact, abs=5 * math.sqrt(exact * (1 - exact) / 20_000) + 1e-4)
 
 
-def test_p_values_are_never_zero_and_one_for_equal_tables() -> None:
+def test_S13_p_values_are_never_zero_and_one_for_equal_tables() -> None:
     apart = PermutationTest(kb.js, counts(1000, 0), counts(0, 1000), (0, "x"))
     apart.draw(99)
     assert apart.p_value == 1 / 100

@@ -179,7 +179,7 @@ def test_measures_without_an_interval_are_refused() -> None:
         statistics.check_smooth(2.0 * kb.total_variation)
 
 
-def test_shares_with_a_prior_are_shares() -> None:
+def test_S11_shares_with_a_prior_are_finite_and_monotone() -> None:
     assert statistics.smoothed(A).sum() == pytest.approx(1.0)
     a, b = counts(500, 400, 100), counts(500, 500, 0)
     finite = [

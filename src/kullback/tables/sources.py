@@ -84,12 +84,20 @@ def _narwhals_frame(table: Any, role: str) -> Frame:
         raise _duplicates(names, role)
     if not names:
         raise InvalidInputError(f"`{role}` has no columns")
+    if frame.implementation.is_pyarrow():
+        return _without_views(frame)
     return _tidied(frame) if frame.implementation.is_pandas_like() else frame
 
 
 def _duplicates(names: Iterable[object], role: str) -> InvalidInputError:
     twice = [visible(name) for name, times in Counter(map(str, names)).items() if times > 1]
     return InvalidInputError(f"`{role}` has more than one column named {', '.join(twice[:5])}; rename them")
+
+
+def _without_views(frame: Any) -> Any:
+    """A pyarrow table with plain text in place of string views, of which pyarrow cannot take rows."""
+    views = [field.name for field in frame.to_native().schema if str(field.type) == "string_view"]
+    return frame.with_columns(*[nw.col(name).cast(nw.String) for name in views]) if views else frame
 
 
 def _tidied(frame: Any) -> Any:
