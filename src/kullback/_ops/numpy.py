@@ -83,6 +83,11 @@ def sides(r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.minimum(r, 0.0), np.minimum(-r, 0.0)
 
 
+def choose(size: np.ndarray, radius: float, near: np.ndarray, far: np.ndarray) -> np.ndarray:
+    """`near` where size < radius, `far` elsewhere; both finite everywhere."""
+    return np.where(size < radius, near, far)
+
+
 def folded(less: np.ndarray, r: np.ndarray) -> np.ndarray:
     """−|r|, where `less` says that r is negative."""
     return -np.abs(r)

@@ -71,6 +71,10 @@ class Standard:
         """min(r, 0) and min(−r, 0)."""
         return self.minimum(r, 0.0), self.minimum(-r, 0.0)
 
+    def choose(self, size: Array, radius: float, near: Array, far: Array) -> Array:
+        """`near` where size < radius, `far` elsewhere; both finite everywhere."""
+        return self._xp.where(size < radius, near, far)
+
     def folded(self, less: Array, r: Array) -> Array:
         """−|r|, where `less` says that r is negative."""
         return -self._xp.abs(r)

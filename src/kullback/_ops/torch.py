@@ -31,9 +31,7 @@ from torch._C._functorch import is_functorch_wrapped_tensor as _is_wrapped  # py
 
 NAME = "torch"
 GRADIENTS = True  # whether arrays may carry derivatives
-BLOCK = (
-    1 << 15
-)  # elements of one temporary: 128 kB of float32, so that a dozen stay in the second-level cache
+BLOCK = 1 << 17  # elements of one temporary: a dozen of them stay in the nearer caches
 
 
 def asarray(x: Any, like: Tensor | None = None) -> Tensor:
@@ -104,6 +102,15 @@ def sides(r: Tensor) -> tuple[Tensor, Tensor]:
         less = r < 0
         return torch.where(less, r, 0.0), torch.where(less, 0.0, -r)
     return torch.clamp(r, max=0.0), torch.clamp(-r, max=0.0)
+
+
+def choose(size: Tensor, radius: float, near: Tensor, far: Tensor) -> Tensor:
+    """`near` where size < radius, `far` elsewhere; both finite everywhere."""
+    if torch.is_grad_enabled() or not at_hand(size):
+        return torch.where(size < radius, near, far)
+    # a mask of floats and an interpolation, exact at its ends, take a third of the time of `where` on the processor
+    inside = torch.lt(size, radius, out=torch.empty_like(size))
+    return torch.lerp(far, near, inside)
 
 
 def folded(less: Tensor, r: Tensor) -> Tensor:

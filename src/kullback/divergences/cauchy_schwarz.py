@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kullback._ops import Array, Namespace, ops
-from kullback.divergences import logits
+from kullback._ops.remainders import growth_of_mass
+from kullback.divergences import logits, simplex
 from kullback.divergences.noun import Divergence
 
 
@@ -29,16 +30,15 @@ class CauchySchwarz(Divergence):
 
     def _on_masses(self, xp: Namespace, *arrays: Array) -> Array:
         p, q = arrays[:2]
+        gap = simplex.difference(xp, *arrays)
         if len(arrays) > 2:
             p, q = p / arrays[2], q / arrays[4]
-        return _angle(xp, p, q, p - q)
+        return _angle(xp, p, q, gap)
 
     def _on_logits(self, a: Array, b: Array) -> Array:
         xp = ops(a, b)
         pair = logits.compare(xp, a, b)
-        # q (eʳ − 1), or p (1 − e⁻ʳ) where that would overflow: the difference of masses with all its digits
-        below, above = xp.sides(pair.r)
-        gap = pair.q * xp.expm1(below) - pair.p * xp.expm1(above)
+        gap = growth_of_mass(pair.q, pair.p, pair.r)
         return _angle(
             xp, pair.p, pair.q, gap if pair.live is None else xp.where(pair.live, gap, pair.p - pair.q)
         )
@@ -48,7 +48,6 @@ def _angle(xp: Namespace, p: Array, q: Array, gap: Array) -> Array:
     p_size, q_size = xp.sum(p * p), xp.sum(q * q)
     shared = xp.sum(gap * q, keepdims=True) / xp.sum(q * q, keepdims=True)
     across = gap - shared * q
-    # in the order of p and q that makes the expression symmetric to the last bit near equality
     sine = xp.sum(across * across) / p_size
     close = sine < 0.5
     cosine = xp.sum(p * q) / xp.sqrt(p_size * q_size)

@@ -51,6 +51,7 @@ class FDivergence(Divergence):
 
     aliases: ClassVar[tuple[str, ...]] = ()
     symmetric: ClassVar[bool] = False
+    balanced: ClassVar[bool] = False  # whether q (f(t) − t f'(t)) is q − p, whose sum needs no mean taken off
     conjugate_closed: ClassVar[bool] = False  # whether f* is finite at the upper end of its domain
 
     # What a family says -----------------------------------------------------------------------------------------
@@ -94,8 +95,8 @@ class FDivergence(Divergence):
         # each side vanishes on the other's half-line, because f(1) = 0
         return q * self._below(below) + p * self.dual._below(above)
 
-    def _pull(self, p: Array, q: Array, r: Array) -> Array:
-        """q (f(t) − t f'(t)), what the gradient towards the logits of q is made of; p (f°(1/t) − f'(t)) where t > 1."""
+    def _pull(self, p: Array, q: Array, r: Array, gap: Array | None) -> Array:  # noqa: ARG002  (for kl, which needs no r)
+        """q (f(t) − t f'(t)), what the gradient towards the logits of q is made of; `gap` is p − q if known."""
         xp = ops(r)
         if xp.at_hand(r) and xp.extremes(r)[1] < reach(xp, r, self.steepness):
             return q * self.dual._slope(-r)

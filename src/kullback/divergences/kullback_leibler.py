@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 
 from kullback._ops import Array, ops
-from kullback._ops.remainders import RADIUS, by_size, exp_remainder, exp_series
+from kullback._ops.remainders import RADIUS, by_size, exp_remainder, exp_series, growth_of_mass
 from kullback.divergences.generator import FDivergence, Interval
-from kullback.divergences.growth import reach
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,6 +24,7 @@ class KullbackLeibler(FDivergence):
     """
 
     aliases = ("kullback_leibler", "relative_entropy", "forward_kl")
+    balanced = True
     name = "kl"
     formula = r"t \log t - t + 1"
     at_zero = 1.0
@@ -39,15 +39,12 @@ class KullbackLeibler(FDivergence):
         return exp_growth(u)
 
     def _term(self, p: Array, q: Array, r: Array) -> Array:
-        return _one_remainder(p, q, -r)
+        return _remainder(p, q, -r)
 
-    def _pull(self, p: Array, q: Array, r: Array) -> Array:
-        # q − p, whose digits near equality are those of r
-        xp = ops(r)
-        if xp.at_hand(r) and xp.extremes(r)[1] < reach(xp, r):
-            return -q * xp.expm1(r)
-        less = r < 0
-        return xp.where(less, -q, p) * xp.expm1(xp.where(less, r, -r))
+    def _pull(self, p: Array, q: Array, r: Array, gap: Array | None) -> Array:
+        if gap is not None:
+            return -gap
+        return -growth_of_mass(q, p, r)
 
     def _slope(self, r: Array) -> Array:
         return r
@@ -87,9 +84,9 @@ class ReverseKullbackLeibler(FDivergence):
         return exp_remainder(u)
 
     def _term(self, p: Array, q: Array, r: Array) -> Array:
-        return _one_remainder(q, p, r)
+        return _remainder(q, p, r)
 
-    def _pull(self, p: Array, q: Array, r: Array) -> Array:  # noqa: ARG002  (no other mass enters: the tilt is −r)
+    def _pull(self, p: Array, q: Array, r: Array, gap: Array | None) -> Array:  # noqa: ARG002
         return -q * r
 
     def _slope(self, r: Array) -> Array:
@@ -146,13 +143,25 @@ def exp_growth(u: Array) -> Array:
     )
 
 
-def _one_remainder(mass: Array, other: Array, x: Array) -> Array:
-    """mass φ(x), which is both halves of the divergence in one; where φ overflows it is the other mass, e^x of this."""
+def _remainder(mass: Array, other: Array, x: Array) -> Array:
+    """mass φ(x), where other = mass eˣ: both halves of the divergence in one, without an exponential."""
     xp = ops(x)
-    limit = reach(xp, x)
-    if xp.at_hand(x) and xp.extremes(x)[1] < limit:
-        return mass * exp_remainder(x)
-    return xp.where(x < limit, mass * exp_remainder(xp.minimum(x, limit)), other)
+
+    def near() -> Array:
+        z = xp.clip(x, -RADIUS, RADIUS)
+        return mass * (z * z * exp_series(z))
+
+    def far() -> Array:
+        return (other - mass) - mass * x
+
+    size = xp.abs(x)
+    if xp.at_hand(x):
+        smallest, largest = xp.extremes(size)
+        if largest < RADIUS:
+            return near()
+        if smallest >= RADIUS:
+            return far()
+    return xp.choose(size, RADIUS, near(), far())
 
 
 kl = KullbackLeibler()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kullback._ops import Array, Namespace, ops
+from kullback._ops.remainders import growth_of_mass
 from kullback.divergences.growth import reach, weigh
 from kullback.divergences.masses import events_last
 from kullback.divergences.simplex import limit
@@ -24,6 +25,7 @@ class Pair:
     p: Array
     q: Array
     r: Array
+    gap: Array | None = None  # p − q with the digits of r, where it came for nothing
     log_p: Array | None = None
     log_q: Array | None = None
     live: Array | None = None
@@ -53,42 +55,42 @@ def compare(xp: Namespace, a: Array, b: Array, steepness: float = 0.0) -> Pair:
         smallest, largest = xp.extremes(centred)
         # false where a class is masked or far, since NaN and inf compare so: the general form then
         if -far < smallest and largest < far:
-            r = centred - xp.log1p(xp.sum(q * xp.expm1(centred), keepdims=True))
-            return Pair(q * xp.exp(r), q, r)
-    return _compare_masked(xp, a, b, far)
+            growth = q * xp.expm1(centred)
+            total = xp.sum(growth, keepdims=True)
+            gap = (growth - q * total) * (1.0 / (1.0 + total))
+            return Pair(xp.softmax(a), q, centred - xp.log1p(total), gap)
+    return _compare_masked(xp, a, b)
 
 
-def _compare_masked(xp: Namespace, a: Array, b: Array, far: float) -> Pair:
-    e_p, p_total, log_p_total = _exponentials(xp, a)
-    e_q, q_total, log_q_total = _exponentials(xp, b)
+def _compare_masked(xp: Namespace, a: Array, b: Array) -> Pair:
+    """The same with classes masked or far: r from the two log-sum-exps, then made to fit Σ q eʳ = Σ p exactly.
+
+    What rounding leaves in the log-sum-exps is one constant of a row, and that sum shows it.
+    """
+    e_p, p_total, p_top = _exponentials(xp, a)
+    e_q, q_total, q_top = _exponentials(xp, b)
     p, q = e_p / p_total, e_q / q_total
     has_p, has_q = xp.isfinite(a), xp.isfinite(b)
     live = has_p & has_q
-    gap = xp.where(live, a, 0.0) - xp.where(live, b, 0.0)
-    # from the unnormalised masses, so that a compiler sums everything so far in one pass
-    weight = xp.where(live, e_q, 0.0)
-    share = xp.sum(weight, keepdims=True)
-    mean = xp.detach(xp.sum(weight * gap, keepdims=True) / xp.where(share > 0, share, 1.0))
-    centred = gap - mean
-    near = live & (centred <= far)
-    growth = xp.where(near, q * xp.expm1(xp.where(near, centred, 0.0)), -q)
-    total = xp.sum(growth, keepdims=True)
-    apart = xp.sum(xp.where(near, 0.0, p), keepdims=True)
-    # where most of the mass of one is foreign to the other nothing is near, and the plain difference loses nothing
+    shift = (p_top - q_top) + xp.log(p_total / q_total)
+    rough = xp.where(live, xp.where(live, a, 0.0) - xp.where(live, b, 0.0) - shift, 0.0)
+    total = xp.sum(xp.where(live, growth_of_mass(q, p, rough), -q), keepdims=True)
+    apart = xp.sum(xp.where(live, 0.0, p), keepdims=True)
+    # where most of the mass of one is foreign to the other, r is large and its last bit does not matter
     close = (total > -0.5) & (apart < 0.5)
-    shift = xp.log1p(xp.where(close, total, 0.0)) - xp.log1p(-xp.where(close, apart, 0.0))
-    r = xp.where(close, centred - shift, gap - (log_p_total - log_q_total))
-    log_p, log_q = xp.where(has_p, a, 0.0) - log_p_total, xp.where(has_q, b, 0.0) - log_q_total
-    return Pair(p, q, xp.where(live, r, 0.0), log_p, log_q, live, has_p & ~has_q, has_q & ~has_p)
+    rest = xp.log1p(xp.where(close, total, 0.0)) - xp.log1p(-xp.where(close, apart, 0.0))
+    log_p = xp.where(has_p, a, 0.0) - p_top - xp.log(p_total)
+    log_q = xp.where(has_q, b, 0.0) - q_top - xp.log(q_total)
+    r = xp.where(live, rough - rest, 0.0)
+    return Pair(p, q, r, None, log_p, log_q, live, has_p & ~has_q, has_q & ~has_p)
 
 
 def _exponentials(xp: Namespace, x: Array) -> tuple[Array, Array, Array]:
-    """exp(x − max x), their sum, and log Σ exp(x)."""
+    """exp(x − max x), their sum, and the maximum (0 where no class is finite)."""
     top = xp.max(x, keepdims=True)
     top = xp.detach(xp.where(xp.isfinite(top), top, 0.0))
     e = xp.exp(x - top)
-    total = xp.sum(e, keepdims=True)
-    return e, total, top + xp.log(total)
+    return e, xp.sum(e, keepdims=True), top
 
 
 def _value_and_gradients(
@@ -99,8 +101,12 @@ def _value_and_gradients(
         return _steep(d, xp, pair, need_p, need_q)
     p, q, r = pair.p, pair.q, pair.r
     value = _total(xp, pair, d._term(p, q, r), d)
-    to_p = _centred(xp, pair, d.dual._pull(q, p, -r), p, pair.only_p, d.at_infinity) if need_p else None
-    to_q = _centred(xp, pair, d._pull(p, q, r), q, pair.only_q, d.at_zero) if need_q else None
+    to_p = to_q = None
+    if need_p:
+        part = d.dual._pull(q, p, -r, None if pair.gap is None else -pair.gap)
+        to_p = _centred(xp, pair, part, p, pair.only_p, d.at_infinity, d.dual.balanced)
+    if need_q:
+        to_q = _centred(xp, pair, d._pull(p, q, r, pair.gap), q, pair.only_q, d.at_zero, d.balanced)
     return value, to_p, to_q
 
 
@@ -130,18 +136,33 @@ def _total(xp: Namespace, pair: Pair, inside: Array, d: FDivergence) -> Array:
     if pair.live is None:
         return xp.sum(inside)
     inside = xp.where(pair.live, inside, 0.0)
-    return xp.sum(
+    total = xp.sum(
         inside + limit(xp, pair.only_q, pair.q, d.at_zero) + limit(xp, pair.only_p, pair.p, d.at_infinity)
     )
+    # a row without classes has NaN for masses, which the masks above have hidden
+    return total + 0.0 * (pair.p[..., 0] + pair.q[..., 0])
 
 
-def _centred(xp: Namespace, pair: Pair, part: Array, mass: Array, only: Array | None, price: float) -> Array:
+def _centred(
+    xp: Namespace,
+    pair: Pair,
+    part: Array,
+    mass: Array,
+    only: Array | None,
+    price: float,
+    balanced: bool = False,
+) -> Array:
     """part − mass Σ part; where the other side has no class the member is at its limit, left out if infinite."""
     if pair.live is None:
-        return _without_mean(xp, part, mass, xp.sum(part, keepdims=True))
+        return part if balanced else _without_mean(xp, part, mass, xp.sum(part, keepdims=True))
     part = xp.where(pair.live, part, 0.0)
     if price < math.inf:
         part = part + limit(xp, only, mass, price)
+    if balanced:
+        # Σ (mass − other mass) over the classes that count is what the other has where this has nothing
+        foreign = pair.only_p if only is pair.only_q else pair.only_q
+        other = pair.p if only is pair.only_q else pair.q
+        return part - mass * xp.sum(xp.where(foreign, other, 0.0), keepdims=True)
     total = xp.sum(part, keepdims=True)
     # a row whose gradient overflows has none that could be followed
     return xp.where(xp.isinf(total), 0.0, _without_mean(xp, part, mass, total))

@@ -69,8 +69,9 @@ def masses(
     if missing is not None:
         p, q = _without_missing(xp, p, q, missing)
     if validate and xp.concrete(p) and xp.concrete(q):
-        for name, x in (("p", p), ("q", q)):
-            _check_values(xp, name, x, None if normalize or counts else tolerance, counts)
+        with xp.quiet():  # what overflows is reported as an error, not warned about first
+            for name, x in (("p", p), ("q", q)):
+                _check_values(xp, name, x, None if normalize or counts else tolerance, counts)
     if not (normalize or counts):
         return Masses(xp, p, q)
     p, q = (x if counts else _scaled(xp, x) for x in (p, q))
@@ -142,7 +143,7 @@ def _check_values(xp: Namespace, name: str, x: Array, tolerance: float | None, c
             )
         if bool(xp.any(total > _LARGEST_COUNT[xp.precision(x)])):
             raise InvalidInputError(
-                f"`{name}` counts {float(xp.max(total)):.3g} in all, beyond what {xp.dtype_name(x)} holds exactly; "
+                f"`{name}` counts {xp.extremes(total)[1]:.3g} in all, beyond what {xp.dtype_name(x)} holds exactly; "
                 "pass normalize=True with float64 masses"
             )
     elif tolerance is not None and bool(xp.any(xp.abs(total - 1.0) > tolerance)):

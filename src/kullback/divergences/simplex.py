@@ -114,6 +114,13 @@ def _compare(
     return less, small, large, xp.where(less, -gap, gap)
 
 
+def difference(xp: Namespace, p: Array, q: Array, *totals: Array) -> Array:
+    """p − q as shares of their totals, with the digits that dividing first would round away."""
+    less, _, _, gap = _compare(xp, p, q, totals)
+    signed = xp.where(less, -gap, gap)
+    return signed / (totals[0] * totals[2]) if totals else signed
+
+
 def limit(xp: Namespace, where: Array, mass: Array, price: float) -> Array:
     """mass × price where the other side has no mass; an infinite price is a constant, without a gradient."""
     if price == math.inf:
