@@ -42,8 +42,8 @@ from kullback.errors import (
 )
 
 if TYPE_CHECKING:
-    from kullback.bounds import lower_expectation, upper_expectation
-    from kullback.exact import sampled, surrogate
+    from kullback.bounds import bound, lower_expectation, upper_expectation
+    from kullback.exact import between, sampled, surrogate
     from kullback.tables import Profile, Report, compare
 
 __version__ = "0.1.0"
@@ -52,6 +52,8 @@ __version__ = "0.1.0"
 _LAZY = {
     "Profile": "kullback.tables",
     "Report": "kullback.tables",
+    "between": "kullback.exact",
+    "bound": "kullback.bounds",
     "compare": "kullback.tables",
     "lower_expectation": "kullback.bounds",
     "sampled": "kullback.exact",
@@ -86,7 +88,9 @@ __all__ = [
     "UnsupportedPairError",
     "UntrustedFileError",
     "alpha",
+    "between",
     "bhattacharyya",
+    "bound",
     "bregman",
     "catalogue",
     "cauchy_schwarz",
