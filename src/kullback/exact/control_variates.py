@@ -191,7 +191,7 @@ class Fixed(Estimator):
 
 
 class Regressed(Estimator):
-    r"""λ by least squares of g(t) on t − 1: in the limit never worse than k1, k3 or any other λ.
+    r"""$g(t) - \hat\lambda (t - 1)$ with λ by least squares: in the limit never worse than k1, k3 or any other λ.
 
     The jackknife takes off the bias, of order 1/n, that fitting λ to the same draws brings, and gives the standard
     error. Where the ratios average to anything but 1 the line would be extrapolated: then λ is 0, or g'(∞), whichever
