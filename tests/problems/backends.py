@@ -33,6 +33,10 @@ class Backend:
         assert getattr(x, "shape", ()) == ()
         return float(x)
 
+    def value(self, function: Callable[[Any, Any], Any], x: Any, y: Any, dtype: str = "float64") -> float:
+        """One number, of this library, as a float."""
+        return self.number(function(self.array(x, dtype), self.array(y, dtype)))
+
     def __repr__(self) -> str:
         return self.name
 
