@@ -132,8 +132,37 @@ def weighted_means(
     log_w = log_f - log_g
     scale = max(0.0, float(np.max(log_w))) if normalised else float(np.max(log_w))
     w = np.exp(log_w - scale)
-    # Σ a_k (g_k/g − 1) = 0: one component says nothing that the others do not
-    design = np.column_stack([np.ones(len(x)), np.expm1(parts[:, 1:] - log_g[:, None])])
+    fit = _intercept(np.expm1(parts[:, 1:] - log_g[:, None]))
+    # the mean of the weights, which divides where the constant of f is not known
+    total, total_moves = (math.exp(-scale), 0.0) if normalised else fit(w)
+    quantile = float(stdtrit(len(x) - parts.shape[1], 0.5 + 0.5 * level))
+    size, index = effective_size(log_w), pareto_k(log_w)
+    answers = []
+    for y in values.T:
+        top, moves = fit(w * y)
+        value = top / total
+        reason, note = _doubt(log_w, y, None if normalised else value)
+        error = math.sqrt(float(np.sum(((moves - value * total_moves) / total) ** 2)))
+        half = math.inf if reason else quantile * error
+        notes = (
+            f"weights: effective sample size {size:.4g} of {len(x)}, Pareto k {index:.2f}",
+            note,
+            f"no interval: {reason}" if reason else f"standard error {error:.3g}",
+        )
+        answers.append(
+            Answer(
+                value, value - half, value + half, level, "monte-carlo", method, len(x), unit="", notes=notes
+            )
+        )
+    return tuple(answers)
+
+
+def _intercept(controls: np.ndarray) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+    """Fits of terms to the controls: the value at 0, and what leaving each draw out would move it by.
+
+    All components but one: Σ a_k (g_k/g − 1) = 0, so that the last says nothing new.
+    """
+    design = np.column_stack([np.ones(len(controls)), controls])
     at_one = np.linalg.pinv(design)[0]
     leverage = np.sum(np.linalg.svd(design, full_matrices=False)[0] ** 2, axis=1)
     rest = np.maximum(1.0 - leverage, 1e-12)
@@ -142,26 +171,7 @@ def weighted_means(
         coefficients = np.linalg.lstsq(design, y, rcond=None)[0]
         return float(coefficients[0]), at_one * (y - design @ coefficients) / rest
 
-    quantile = float(stdtrit(len(x) - design.shape[1], 0.5 + 0.5 * level))
-    total, total_moves = fit(w)
-    about = f"weights: effective sample size {effective_size(log_w):.4g} of {len(x)}, Pareto k {pareto_k(log_w):.2f}"
-    answers = []
-    for y in values.T:
-        value, moves = fit(w * y)
-        if normalised:
-            value, moves = value * math.exp(scale), moves * math.exp(scale)
-        else:
-            value, moves = value / total, (moves - value / total * total_moves) / total
-        reason, note = _doubt(log_w, y, None if normalised else value)
-        error = math.sqrt(float(np.sum(moves * moves)))
-        half = math.inf if reason else quantile * error
-        notes = (about, note, f"no interval: {reason}" if reason else f"standard error {error:.3g}")
-        answers.append(
-            Answer(
-                value, value - half, value + half, level, "monte-carlo", method, len(x), unit="", notes=notes
-            )
-        )
-    return tuple(answers)
+    return fit
 
 
 def _doubt(log_w: np.ndarray, y: np.ndarray, centre: float | None) -> tuple[str, str]:
