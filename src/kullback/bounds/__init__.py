@@ -2,5 +2,30 @@
 
 from kullback.bounds.ball import WorstCase, lower_expectation, upper_expectation
 from kullback.bounds.joint_range import Edge, bound, joint_range
+from kullback.bounds.variational import (
+    VariationalBound,
+    by_log_ratio,
+    donsker_varadhan,
+    fenchel,
+    info_nce,
+    interpolated,
+    jensen_shannon,
+    nwj,
+)
 
-__all__ = ["Edge", "WorstCase", "bound", "joint_range", "lower_expectation", "upper_expectation"]
+__all__ = [
+    "Edge",
+    "VariationalBound",
+    "WorstCase",
+    "bound",
+    "by_log_ratio",
+    "donsker_varadhan",
+    "fenchel",
+    "info_nce",
+    "interpolated",
+    "jensen_shannon",
+    "joint_range",
+    "lower_expectation",
+    "nwj",
+    "upper_expectation",
+]
