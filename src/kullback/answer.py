@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 _NATS_PER_BIT = math.log(2.0)
 
@@ -15,10 +16,10 @@ class Answer:
     $$\text{low} \le \text{value} \le \text{high} \quad\text{with confidence } \text{level};\qquad
     \text{low} = \text{value} = \text{high} \text{ where the number is exact.}$$
 
-    `kind` is one of `exact`, `quadrature`, `bounds`, `monte-carlo`, `estimate`; `method` names the formula or
-    estimator; `n` counts the rows or draws behind it (`None` where nothing was sampled); `unit` is `nats` or `bits`
-    for information, or whatever unit the quantity has. Estimates are never clipped: a value or a `low` below zero is
-    what the data said.
+    `kind` is one of `exact`, `enumeration`, `quadrature`, `bounds`, `monte-carlo`, `estimate`; `method` names the
+    formula or estimator; `n` counts the rows or draws behind it (`None` where nothing was sampled); `unit` is `nats` or
+    `bits` for information, or whatever unit the quantity has. The three numbers of a batch are arrays. Estimates are
+    never clipped: a value or a `low` below zero is what the data said.
 
     Raises `ValueError` where `low > high`.
 
@@ -40,7 +41,8 @@ class Answer:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.low > self.high:
+        crossed: Any = self.low > self.high
+        if bool(crossed.any() if hasattr(crossed, "any") else crossed):
             raise ValueError(f"an interval needs low <= high; got low={self.low}, high={self.high}")
 
     @classmethod
@@ -81,7 +83,11 @@ class Answer:
     def __str__(self) -> str:
         source = ": ".join(part for part in (self.kind, self.method) if part)
         rows = "" if self.n is None else f", n={self.n}"
+        if getattr(self.value, "ndim", 0):
+            return f"{self.value} {self.unit} ({source}{rows})"
         if self.low == self.high:
             return f"{self.value:.6g} {self.unit} ({source}{rows})"
         interval = f"[{self.low:.6g}, {self.high:.6g}]"
-        return f"{self.value:.6g} {interval} {self.unit} ({self.level:.0%} interval, {source}{rows})".replace("%", " %")
+        return f"{self.value:.6g} {interval} {self.unit} ({self.level:.0%} interval, {source}{rows})".replace(
+            "%", " %"
+        )

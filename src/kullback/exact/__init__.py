@@ -2,6 +2,7 @@
 
 from kullback.exact.control_variates import Estimator, fixed, k1, k2, k3, regressed
 from kullback.exact.cross_entropy import rare_event
+from kullback.exact.dispatch import between
 from kullback.exact.importance import expectations
 from kullback.exact.monte_carlo import sampled
 from kullback.exact.pareto import effective_size, pareto_k, tail_index
@@ -11,6 +12,7 @@ from kullback.exact.surrogate import in_loss, surrogate
 __all__ = [
     "Estimator",
     "NormalMixture",
+    "between",
     "effective_size",
     "expectations",
     "fixed",

@@ -1,0 +1,1 @@
+"""One file a library: how its distributions are read, without importing it."""

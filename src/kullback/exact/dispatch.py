@@ -1,0 +1,158 @@
+"""One question for two known laws, answered by the best way there is, which the answer names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from kullback._ops import Array, ops
+from kullback.answer import Answer
+from kullback.divergences import Divergence
+from kullback.divergences.simplex import plain
+from kullback.errors import ConvergenceError, InvalidInputError, UnsupportedPairError
+from kullback.exact import registry
+from kullback.exact.closed import closed
+from kullback.exact.enumeration import by_enumeration
+from kullback.exact.integrand import reduced
+from kullback.exact.law import Law
+from kullback.exact.monte_carlo import sampled
+from kullback.exact.quadrature import by_quadrature
+from kullback.exact.reading import read
+from kullback.exact.structure import aligned, decided_by_support
+
+Kind = Literal["exact", "enumeration", "quadrature", "monte-carlo"]
+
+
+def between(
+    d: Divergence, P: Any, Q: Any, *, kind: Kind | None = None, draws: int = 100_000, seed: int = 0
+) -> Answer:
+    r"""The divergence of two known distributions, $D_f(P \| Q) = \int q\, f(p/q)$, exactly wherever that is possible.
+
+    `P` and `Q` are `torch.distributions` objects, frozen `scipy.stats` distributions or NumPyro ones. In this order: a
+    closed form registered for the pair; exponential families, whose KL divergence gives every power and Rényi
+    divergence; independent products and shared invertible maps; what the supports alone decide; enumeration of discrete
+    laws; adaptive quadrature on the line; Monte Carlo with `draws` draws and an interval. The answer's `kind` says
+    which it was, and `kind=` asks for one of them. In nats, in double precision; batches broadcast. Closed forms of
+    torch and JAX parameters carry gradients, and nothing else does, which a note then says.
+
+    Raises `UnsupportedPairError` where the kind asked for cannot be had, listing what can; `InvalidInputError` naming
+    the parameter that is outside its domain; `ShapeError`; `DTypeError` for laws of two libraries; `ConvergenceError`.
+    Infinity is a value. Source: [nielsen2011], [gil2013].
+
+    >>> from scipy import stats
+    >>> import kullback as kb
+    >>> kb.between(kb.kl, stats.norm(0, 1), stats.norm(1, 1)).value
+    0.5
+    >>> kb.between(kb.js, stats.norm(0, 1), stats.t(3)).kind
+    'quadrature'
+    """
+    if kind is not None and kind not in get_args(Kind):
+        raise InvalidInputError(f"`kind` is {kind!r}; known kinds are {', '.join(map(repr, get_args(Kind)))}")
+    p, q = aligned(d, read(P, "P"), read(Q, "Q"))
+    if kind in (None, "exact"):
+        found = closed(d, p, q)
+        if found is not None:
+            return _exact(found.value, found.method)
+    batch = np.broadcast_shapes(p.batch, q.batch)
+    if not batch:
+        return _noted(_single(d, p, q, kind, draws, seed), p, q)
+    answers = [_single(d, p.at(i), q.at(i), kind, draws, seed) for i in np.ndindex(*batch)]
+    return _noted(_stacked(answers, batch), p, q)
+
+
+def _exact(value: Array, method: str) -> Answer:
+    return Answer.exact(plain(ops(value), ops(value).asarray(value)), method)
+
+
+def _single(d: Divergence, p: Law, q: Law, kind: Kind | None, draws: int, seed: int) -> Answer:
+    """The first way that serves the pair; the others' reasons are in the error where none does."""
+    reasons = []
+    for name, way in _ways(draws, seed).items():
+        if kind in (None, name):
+            try:
+                return way(d, p, q)
+            except UnsupportedPairError as error:
+                reasons.append(f"{name}: {error}")
+            except ConvergenceError as error:
+                if kind is not None:
+                    raise
+                reasons.append(f"{name}: {error}")
+    had = [name for name, way in _ways(1000, seed).items() if name != kind and kind and _works(way, d, p, q)]
+    can = f"what can be had: kind={' or '.join(map(repr, had))}" if had else "nothing else serves this pair"
+    if kind == "exact":
+        raise registry.unsupported(d.name, p, q, can)
+    raise UnsupportedPairError(f"{d.name} for {p.name}‖{q.name}: {'; '.join(reasons)}; {can}")
+
+
+def _works(way: Callable[..., Answer], d: Divergence, p: Law, q: Law) -> bool:
+    try:
+        way(d, p, q)
+    except (UnsupportedPairError, ConvergenceError):
+        return False
+    return True
+
+
+def _ways(draws: int, seed: int) -> dict[str, Callable[[Divergence, Law, Law], Answer]]:
+    return {
+        "exact": _by_support,
+        "enumeration": by_enumeration,
+        "quadrature": by_quadrature,
+        "monte-carlo": lambda d, p, q: _by_draws(d, p, q, draws, seed),
+    }
+
+
+def _by_support(d: Divergence, p: Law, q: Law) -> Answer:
+    found = closed(d, p, q)
+    if found is not None:
+        return _exact(found.value, found.method)
+    f, mapped = reduced(d)
+    decided = decided_by_support(f, p, q)
+    if decided is None:
+        raise UnsupportedPairError("no closed form is registered, and the supports do not decide")
+    value, reason = decided
+    number = mapped(value)
+    return Answer(number, number, number, method="support", notes=(reason,))
+
+
+def _by_draws(d: Divergence, p: Law, q: Law, draws: int, seed: int) -> Answer:
+    f, _ = reduced(d)
+    from_q = f.at_zero == math.inf and f.at_infinity < math.inf
+    x = (q if from_q else p).sample(draws, seed)
+    log_p, log_q = _log_density(p, x), _log_density(q, x)
+    return sampled(d, log_p, log_q, drawn_from="q" if from_q else "p")
+
+
+def _log_density(p: Law, x: np.ndarray) -> np.ndarray:
+    support = p.support
+    if support is None:
+        return np.asarray(p.log_density()(x), dtype=float)
+    inside = (x >= support.low) & (x <= support.high)
+    found = np.full(x.shape, -math.inf)
+    with np.errstate(all="ignore"):
+        found[inside] = p.log_density()(x[inside])
+    return found
+
+
+def _stacked(answers: list[Answer], batch: tuple[int, ...]) -> Answer:
+    """One answer for a batch, of the weakest kind among its members."""
+    value, low, high = (
+        np.array([getattr(a, name) for a in answers]).reshape(batch) for name in ("value", "low", "high")
+    )
+    weakest = max(answers, key=lambda a: get_args(Kind).index(a.kind))
+    kinds = sorted({a.kind for a in answers})
+    notes = tuple(dict.fromkeys(note for a in answers for note in a.notes))
+    if len(kinds) > 1:
+        notes = (f"kinds over the batch: {', '.join(kinds)}", *notes)
+    made: Any = {"value": value, "low": low, "high": high}
+    return replace(weakest, **made, notes=notes)
+
+
+def _noted(answer: Answer, p: Law, q: Law) -> Answer:
+    arrays = [*p.parameters.values(), *q.parameters.values()]
+    if any(getattr(x, "requires_grad", False) for x in arrays):
+        return replace(answer, notes=(*answer.notes, "no gradient: only closed forms carry one"))
+    return answer

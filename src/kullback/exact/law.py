@@ -1,0 +1,251 @@
+"""A known distribution, whichever library it came from: family, parameters, support, density, sampler."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from kullback._ops import Array, Namespace, ops
+from kullback.errors import InvalidInputError, UnsupportedPairError
+from kullback.exact.transform import Transform
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The values that a parameter may take, in words and as a test of one array of NumPy."""
+
+    words: str
+    holds: Callable[[np.ndarray], np.ndarray]
+
+
+REAL = Domain("a finite number", np.isfinite)
+POSITIVE = Domain("a positive finite number", lambda x: (x > 0) & np.isfinite(x))
+NON_NEGATIVE = Domain("a non-negative finite number", lambda x: (x >= 0) & np.isfinite(x))
+PROBABILITY = Domain("a number in [0, 1]", lambda x: (x >= 0) & (x <= 1))
+POSITIVE_PROBABILITY = Domain("a number in (0, 1]", lambda x: (x > 0) & (x <= 1))
+LOGIT = Domain("a number, infinities included", lambda x: ~np.isnan(x))
+WHOLE = Domain("a whole number, at least 0", lambda x: (x >= 0) & (x == np.floor(x)) & np.isfinite(x))
+
+
+@dataclass(frozen=True)
+class Support:
+    """An interval of numbers, or of whole numbers; whether its ends belong to it changes no divergence."""
+
+    low: float
+    high: float
+    discrete: bool = False
+
+    def covers(self, other: Support) -> bool:
+        """Whether every point of `other` lies inside, up to its ends."""
+        return self.discrete == other.discrete and self.low <= other.low and other.high <= self.high
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the laws of one name share.
+
+    `domains` lists the parameters in order; `rank` is the number of axes of one event and `ranks` those of a parameter
+    within one law; `support` and `frozen` take plain numbers and give the support of one law of rank 0 and its
+    counterpart in SciPy, the source of densities, quantiles and draws. `log_density` replaces SciPy's where that takes
+    the logarithm of a density that has underflowed, and `underflows` says that it does so without a replacement.
+    `wider` says how a member is read as a member of a larger family.
+    """
+
+    name: str
+    domains: Mapping[str, Domain]
+    support: Callable[[Mapping[str, Any]], Support] | None = None
+    frozen: Callable[[Mapping[str, Any]], Any] | None = None
+    log_density: Callable[[np.ndarray, Mapping[str, Any]], np.ndarray] | None = None
+    underflows: bool = False
+    rank: int = 0
+    ranks: Mapping[str, int] = field(default_factory=dict)
+    wider: Mapping[str, Callable[[Mapping[str, Array]], dict[str, Array]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Law:
+    """A distribution as a record: what `between` works on.
+
+    `parameters` are arrays of the caller's library in double precision; their leading axes are the batch.
+    `transforms` are applied to the variable of the base family, first one first. A law of no known family (`family` is
+    None) has a `density` and a support instead, or is a product: independent draws of `inner`, whose last `axes` of the
+    batch are those of one event. `label` is what messages call it.
+    """
+
+    family: Family | None
+    parameters: Mapping[str, Array]
+    transforms: tuple[Transform, ...] = ()
+    label: str = ""
+    density: Callable[[np.ndarray], np.ndarray] | None = None
+    support_given: Support | None = None
+    draw: Callable[[int, int], np.ndarray] | None = None
+    inner: Law | None = None
+    axes: int = 0
+
+    @property
+    def name(self) -> str:
+        """The family's name, with the transforms around it."""
+        base = self.family.name if self.family else self.label
+        for transform in self.transforms:
+            base = f"{transform.name} of {base}"
+        return base
+
+    @property
+    def xp(self) -> Namespace:
+        """The namespace of the parameters."""
+        return ops(*self.parameters.values())
+
+    @property
+    def batch(self) -> tuple[int, ...]:
+        """The shape of the batch of laws."""
+        if self.inner is not None:
+            return self.inner.batch[: len(self.inner.batch) - self.axes]
+        if self.family is None:
+            return ()
+        return np.broadcast_shapes(*(self._batch_of(name) for name in self.parameters))
+
+    @property
+    def event(self) -> tuple[int, ...]:
+        """The shape of one draw."""
+        if self.inner is not None:
+            return self.inner.batch[len(self.inner.batch) - self.axes :] + self.inner.event
+        if self.family is None or self.family.rank == 0:
+            return ()
+        lengths = [
+            self.parameters[name].shape[-1]
+            for name, rank in self.family.ranks.items()
+            if rank and name in self.parameters
+        ]
+        return (int(max(lengths)),)
+
+    def _batch_of(self, name: str) -> tuple[int, ...]:
+        shape = tuple(self.parameters[name].shape)
+        rank = self.family.ranks.get(name, 0) if self.family else 0
+        return shape[: len(shape) - rank]
+
+    def at(self, index: tuple[int, ...]) -> Law:
+        """The one law at that place of a batch, with parameters of NumPy; `index` counts from the last axes."""
+        if self.inner is not None:
+            raise UnsupportedPairError(
+                f"{self.name} in a batch has no closed form here; pass one law at a time"
+            )
+        chosen = {}
+        for name, value in self.parameters.items():
+            array, shape = to_numpy(value), self._batch_of(name)
+            place = index[len(index) - len(shape) :]
+            chosen[name] = array[tuple(0 if n == 1 else i for i, n in zip(place, shape, strict=True))]
+        maps = tuple(t.at(index) for t in self.transforms)
+        return replace(self, parameters=chosen, transforms=maps)
+
+    @property
+    def frozen(self) -> Any:
+        """The base law in SciPy; only for one law, not a batch."""
+        if self.family is None or self.family.frozen is None:
+            raise UnsupportedPairError(f"{self.name} has no density that can be evaluated here")
+        return self.family.frozen({name: _plain(value) for name, value in self.parameters.items()})
+
+    @property
+    def support(self) -> Support | None:
+        """Where the law has mass, transforms included; `None` for laws of more than one dimension."""
+        if self.family is None:
+            return self.support_given
+        if self.family.support is None:
+            return None
+        found = self.family.support({name: _plain(value) for name, value in self.parameters.items()})
+        for t in self.transforms:
+            ends = sorted((t.forward_end(found.low), t.forward_end(found.high)))
+            found = Support(ends[0], ends[1], found.discrete)
+        return found
+
+    def log_density(self) -> Callable[[np.ndarray], np.ndarray]:
+        """The logarithm of the density, or of the mass function, on points of NumPy inside the support."""
+        if self.density is not None:
+            return self.density
+        raw, transforms = self._base_log_density(), self.transforms
+        discrete = bool(self.support and self.support.discrete)
+
+        def log_density(x: np.ndarray) -> np.ndarray:
+            log_volume = 0.0
+            for t in reversed(transforms):
+                x = t.inverse(x)
+                if not discrete:
+                    log_volume = log_volume - t.log_slope(x)
+            return np.asarray(raw(x), dtype=float) + log_volume
+
+        return log_density
+
+    def _base_log_density(self) -> Callable[[np.ndarray], np.ndarray]:
+        own = self.family.log_density if self.family else None
+        if own is not None:
+            plain = {name: _plain(value) for name, value in self.parameters.items()}
+            return lambda x: own(x, plain)
+        base = self.frozen
+        return base.logpdf if hasattr(base, "logpdf") else base.logpmf
+
+    def quantile(self, u: np.ndarray) -> np.ndarray | None:
+        """The quantiles of a law in one dimension, where its family knows them."""
+        if self.family is None or self.family.frozen is None or not hasattr(self.frozen, "ppf"):
+            return None
+        falling = sum(not t.increasing for t in self.transforms) % 2
+        x = np.asarray(self.frozen.ppf(1.0 - u if falling else u), dtype=float)
+        for t in self.transforms:
+            x = t.forward(x)
+        return x
+
+    def sample(self, n: int, seed: int) -> np.ndarray:
+        """`n` independent draws, the same for the same seed."""
+        if self.draw is not None:
+            return self.draw(n, seed)
+        x = np.asarray(self.frozen.rvs(size=n, random_state=np.random.default_rng(seed)), dtype=float)
+        for t in self.transforms:
+            x = t.forward(x)
+        return x
+
+
+def law(
+    family: Family,
+    parameters: Mapping[str, Array],
+    *,
+    transforms: tuple[Transform, ...] = (),
+    label: str = "",
+) -> Law:
+    """A law whose parameters have been looked at; `InvalidInputError` names the parameter, its place and its value."""
+    xp = ops(*parameters.values())
+    arrays = {}
+    for name, value in parameters.items():
+        array = xp.asarray(value)
+        array = array if xp.kind(array) == "float" else xp.asarray(to_numpy(array).astype(float))
+        arrays[name] = xp.to_float(array, 64)
+        check(f"{label or family.name}'s {name}", arrays[name], family.domains[name])
+    return Law(family, arrays, transforms, label or family.name)
+
+
+def check(what: str, value: Array, domain: Domain) -> None:
+    """Raises `InvalidInputError` where an element of `value` lies outside `domain`."""
+    array = to_numpy(value)
+    bad = ~domain.holds(array)
+    if not bad.any():
+        return
+    place: tuple[int, ...] = tuple(int(i) for i in np.argwhere(bad)[0])
+    where = f" at index {', '.join(map(str, place))}" if place else ""
+    raise InvalidInputError(f"{what} is {float(array[place]):g}{where}; expected {domain.words}")
+
+
+def to_numpy(x: Array) -> np.ndarray:
+    """The values as an array of NumPy, without derivatives."""
+    xp = ops(x)
+    return np.asarray(xp.to_numpy(xp.detach(xp.asarray(x))))
+
+
+def _plain(value: Array) -> Any:
+    array = to_numpy(value)
+    return float(array) if array.ndim == 0 else array
+
+
+LINE = Support(-math.inf, math.inf)
+HALF_LINE = Support(0.0, math.inf)
+UNIT = Support(0.0, 1.0)

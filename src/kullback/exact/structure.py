@@ -1,0 +1,101 @@
+"""What two laws share, and what their supports alone decide."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from kullback._ops import ops
+from kullback.divergences import Divergence, FDivergence, bhattacharyya
+from kullback.divergences.renyi import Renyi
+from kullback.errors import ShapeError
+from kullback.exact.law import Law, Support
+from kullback.exact.registry import families
+
+
+def aligned(d: Divergence, p: Law, q: Law) -> tuple[Law, Law]:
+    """The pair in its simplest form with the same divergence; raises where shapes or libraries do not fit."""
+    p, q = _as_one_kind(p, q)
+    if p.event != q.event and not (p.family and q.family and p.family.rank != q.family.rank):
+        raise ShapeError(f"draws of `P` have shape {p.event} and draws of `Q` {q.event}; they must agree")
+    if _category_count(p) != _category_count(q):
+        raise ShapeError(
+            f"`P` has {_category_count(p)} categories and `Q` {_category_count(q)}; they must agree"
+        )
+    try:
+        np.broadcast_shapes(p.batch, q.batch)
+    except ValueError:
+        raise ShapeError(f"the batches {p.batch} of `P` and {q.batch} of `Q` do not broadcast") from None
+    ops(*_arrays(p), *_arrays(q))
+    return _stripped(p, q) if blind_to_transforms(d) else (p, q)
+
+
+def _arrays(p: Law) -> list[object]:
+    return list(p.inner.parameters.values()) if p.inner is not None else list(p.parameters.values())
+
+
+def _category_count(p: Law) -> int | None:
+    if p.family is None or p.family.name != "categorical":
+        return None
+    return next(iter(p.parameters.values())).shape[-1]
+
+
+def blind_to_transforms(d: Divergence) -> bool:
+    """Whether a shared invertible map of the variable leaves the divergence as it is."""
+    return isinstance(d, (FDivergence, Renyi)) or d == bhattacharyya
+
+
+def _stripped(p: Law, q: Law) -> tuple[Law, Law]:
+    """Without the outermost maps that both carry."""
+    shared = 0
+    for a, b in zip(reversed(p.transforms), reversed(q.transforms), strict=False):
+        if a != b:
+            break
+        shared += 1
+    if not shared:
+        return p, q
+    return (
+        replace(p, transforms=p.transforms[: len(p.transforms) - shared]),
+        replace(q, transforms=q.transforms[: len(q.transforms) - shared]),
+    )
+
+
+def _as_one_kind(p: Law, q: Law) -> tuple[Law, Law]:
+    """Independent normal laws next to a multivariate normal one become multivariate too."""
+    for law, other in ((p, q), (q, p)):
+        many = law.family is not None and law.family.name == "multivariate_normal"
+        if many and other.inner is not None and other.axes == 1 and other.inner.name == "normal":
+            wide = _as_multivariate_normal(other.inner)
+            return (p, wide) if law is p else (wide, q)
+    return p, q
+
+
+def _as_multivariate_normal(inner: Law) -> Law:
+    xp = inner.xp
+    loc, scale = inner.parameters["loc"], inner.parameters["scale"]
+    zero = 0.0 * (loc + scale)
+    identity = xp.to_float(xp.asarray(np.eye(zero.shape[-1]), like=zero), xp.precision(zero))
+    parameters = {"loc": loc + zero, "scale_tril": (scale + zero)[..., None] * identity}
+    return Law(families()["multivariate_normal"], parameters, label="independent normal")
+
+
+def decided_by_support(f: FDivergence, p: Law, q: Law) -> tuple[float, str] | None:
+    """The value where the supports alone tell it: mutually singular laws, or mass of p where q has none."""
+    left, right = p.support, q.support
+    if left is None or right is None:
+        return None
+    if left.discrete != right.discrete:
+        return f.upper_bound, "one law is discrete and the other has a density: they share no mass"
+    if _apart(left, right) or _apart(right, left):
+        return f.upper_bound, "the supports do not meet"
+    if f.at_infinity == math.inf and not right.covers(left):
+        return math.inf, f"P has mass outside the support of Q, [{right.low:g}, {right.high:g}]"
+    if f.at_zero == math.inf and not left.covers(right):
+        return math.inf, f"Q has mass outside the support of P, [{left.low:g}, {left.high:g}]"
+    return None
+
+
+def _apart(left: Support, right: Support) -> bool:
+    return left.high < right.low or (left.high == right.low and not left.discrete)
