@@ -185,7 +185,7 @@ class FDivergence(Divergence):
         lowest = xp.isinf(r)
         u = xp.where(lowest, -1.0, u)
         inside = xp.where(r < 0, self._below(u), xp.exp(-u) * self.dual._below(u))
-        return xp.where(lowest, xp.where(r < 0, self.at_zero, math.inf), inside)
+        return xp.where(lowest, xp.where(r < 0, self.at_zero + xp.zeros_like(u), math.inf), inside)
 
     def slope(self, r: Array) -> Array:
         r"""The derivative of the generator, $f'(e^r)$: the best critic of the variational bound; any shape.
