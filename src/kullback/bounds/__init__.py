@@ -1,6 +1,14 @@
 """What can be said without knowing everything: inequalities, variational bounds, worst cases over a divergence ball."""
 
 from kullback.bounds.ball import WorstCase, lower_expectation, upper_expectation
+from kullback.bounds.inequalities import (
+    chernoff,
+    fano,
+    gaussian_reverse_kl,
+    gaussian_triangle,
+    pinsker,
+    reverse_pinsker,
+)
 from kullback.bounds.joint_range import Edge, bound, joint_range
 from kullback.bounds.variational import (
     VariationalBound,
@@ -19,13 +27,19 @@ __all__ = [
     "WorstCase",
     "bound",
     "by_log_ratio",
+    "chernoff",
     "donsker_varadhan",
+    "fano",
     "fenchel",
+    "gaussian_reverse_kl",
+    "gaussian_triangle",
     "info_nce",
     "interpolated",
     "jensen_shannon",
     "joint_range",
     "lower_expectation",
     "nwj",
+    "pinsker",
+    "reverse_pinsker",
     "upper_expectation",
 ]

@@ -186,11 +186,14 @@ def _certified(
     """The line moved until it holds at every ratio of a fine grid and of the columns, and the pair that attains it."""
     side = np.geomspace(1e-9, _FARTHEST, 20_000)
     grid = _columns(f, g, np.concatenate([-side, side]))
-    worst = 0.0
+    # what a ratio is short of the line is made good by the slope where it weighs much, by the intercept where little
+    tilt, drop = 0.0, 0.0
     for _, p, q, big_f, big_g in (columns, grid):
         line = dual[0] + dual[1] * 0.5 * (p - q) * math.sqrt(x) / big_g + dual[2] * x / big_g
-        worst = min(worst, float(np.min(sign * big_f / big_g - line)))
-    slope, intercept = float(sign * (dual[0] + worst)), float(sign * dual[2] * x)
+        short = line - sign * big_f / big_g
+        tilt = max(tilt, float(np.max(np.where(big_g >= x, short, 0.0))))
+        drop = max(drop, float(np.max(np.where(big_g < x, short * big_g, 0.0))))
+    slope, intercept = float(sign * (dual[0] - tilt)), float(sign * (dual[2] * x - drop))
     value = slope * x + intercept
     if sign > 0 and value < 0:
         slope, intercept, value = 0.0, 0.0, 0.0  # no divergence is negative
