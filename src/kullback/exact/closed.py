@@ -145,7 +145,7 @@ def _along_geodesic(order: float, p: Law, q: Law) -> Closed | None:
     to_p, to_q = closed(kl, middle, left), closed(kl, middle, right)
     if to_p is None or to_q is None:
         return None
-    value = (order * to_p.value + (1.0 - order) * to_q.value) / (1.0 - order)
+    value = (order * to_p.value + (1.0 - order) * to_q.value) / (1.0 - order) + 0.0  # no negative zero
     method = f"exponential family, natural parameters mixed ({left.name})"
     return Closed(ops(value).where(exists, value, math.inf), method)
 
