@@ -185,6 +185,7 @@ def test_category_without_reference_mass_costs_its_price() -> None:
     assert worst.value == pytest.approx(dual.fun, rel=1e-7)
 
 
+@pytest.mark.slow
 def test_kinks_anywhere_and_extreme_scales() -> None:
     rng = np.random.default_rng(8)
     losses, q = rng.normal(size=(10, 6)), rng.dirichlet(np.full(6, 0.3), 10)

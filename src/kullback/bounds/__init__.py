@@ -1,6 +1,8 @@
 """What can be said without knowing everything: inequalities, variational bounds, worst cases over a divergence ball."""
 
 from kullback.bounds.ball import WorstCase, lower_expectation, upper_expectation
+from kullback.bounds.contraction import dobrushin, dropout, gaussian_noise
+from kullback.bounds.generalisation import information_gap, mixture_regret, wasserstein_gap
 from kullback.bounds.inequalities import (
     chernoff,
     fano,
@@ -28,18 +30,24 @@ __all__ = [
     "bound",
     "by_log_ratio",
     "chernoff",
+    "dobrushin",
     "donsker_varadhan",
+    "dropout",
     "fano",
     "fenchel",
+    "gaussian_noise",
     "gaussian_reverse_kl",
     "gaussian_triangle",
     "info_nce",
+    "information_gap",
     "interpolated",
     "jensen_shannon",
     "joint_range",
     "lower_expectation",
+    "mixture_regret",
     "nwj",
     "pinsker",
     "reverse_pinsker",
     "upper_expectation",
+    "wasserstein_gap",
 ]
