@@ -158,19 +158,8 @@ def smoothed(counts: Counts, *, prior: float = 0.5) -> Masses:
 
 
 def terms(measure: FDivergence, p: Masses, q: Masses) -> Masses:
-    """q f(p/q) by cell for masses that need not sum to 1."""
-    live = (p > 0) & (q > 0)
-    safe_p, safe_q = np.where(live, p, 1.0), np.where(live, q, 1.0)
-    gap = safe_p - safe_q
-    near = np.abs(gap) < 0.5 * safe_q
-    # from the difference, so that nearly equal masses keep their digits
-    r = np.where(near, np.log1p(np.where(near, gap / safe_q, 0.0)), np.log(safe_p) - np.log(safe_q))
-    inside = np.where(live, safe_q * measure.value(r), 0.0)
-    return inside + _limit(q, p == 0, measure.at_zero) + _limit(p, q == 0, measure.at_infinity)
-
-
-def _limit(mass: Masses, lacking: NDArray[np.bool_], price: float) -> Masses:
-    return np.multiply(mass, price, where=lacking & (mass > 0), out=np.zeros_like(mass))
+    """q f(p/q) by cell for masses that, without a row, do not sum to 1."""
+    return np.asarray(measure.terms(p, q, validate=False))
 
 
 def _curvature(measure: FDivergence) -> float:
