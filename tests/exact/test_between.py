@@ -125,6 +125,8 @@ def test_p7_unsupported_pairs_list_what_there_is() -> None:
         kb.between(kb.kl, stats.norm(0, 1), "normal")
     with pytest.raises(kb.UnsupportedPairError, match="what can be had: kind='exact'"):
         kb.between(kb.kl, stats.norm(0, 1), stats.norm(0, 2), kind="enumeration")
+    with pytest.raises(kb.UnsupportedPairError, match="neither an f-divergence nor a function of one"):
+        kb.between(kb.cauchy_schwarz, stats.norm(0, 1), stats.laplace(0, 1))
     with pytest.raises(kb.InvalidInputError, match="known kinds"):
         kb.between(kb.kl, stats.norm(0, 1), stats.norm(0, 2), kind="guess")  # type: ignore[arg-type]
 
@@ -139,6 +141,7 @@ def test_p7_unsupported_pairs_list_what_there_is() -> None:
         (kb.kl, stats.cauchy(), stats.norm(0, 1), math.inf),
         (kb.kl, stats.poisson(2), stats.binom(3, 0.5), math.inf),
         (kb.reverse_kl, stats.expon(), stats.norm(0, 1), math.inf),
+        (kb.js, stats.multinomial(3, [0.3, 0.7]), stats.multinomial(4, [0.3, 0.7]), math.log(2)),
     ],
     ids=lambda x: x.name if isinstance(x, kb.Divergence) else "",
 )
@@ -289,3 +292,27 @@ def test_gradients_that_are_not_there_are_said() -> None:
     loc = torch.tensor(0.3, requires_grad=True)
     answer = kb.between(kb.js, TORCH.Normal(loc, 1.0), TORCH.Normal(0.0, 1.0))
     assert any("no gradient" in note for note in answer.notes)
+
+
+def test_mixtures_of_torch_on_the_line() -> None:
+    """The pair that the libraries lack most: a normal law and a mixture, either way round, for any f."""
+    weights = TORCH.Categorical(double(0.7, 0.3))
+    mixture = TORCH.MixtureSameFamily(weights, TORCH.Normal(double(-2.0, 2.0), double(0.7, 0.5)))
+    normal = TORCH.Normal(double(-0.8), double(2.0))
+    x = np.linspace(-20, 20, 800_001)
+    f, g = (law.log_prob(torch.from_numpy(x)).exp().numpy() for law in (mixture, normal))
+    for d in (kb.kl, kb.reverse_kl, kb.js, kb.total_variation, kb.pearson_chi2):
+        answer = kb.between(d, mixture, normal)
+        exact = float(np.trapezoid(d.terms(f, g, axis=0, validate=False), x))
+        assert answer.kind == "quadrature"
+        assert answer.value == pytest.approx(exact, rel=1e-6)
+        assert answer.high - answer.low < 1e-9
+
+
+def test_infinite_tails_are_told_from_finite_ones() -> None:
+    assert math.isinf(kb.between(kb.kl, stats.t(2), stats.norm(0, 1)).value)
+    assert math.isinf(kb.between(kb.pearson_chi2, stats.norm(0, 1.5), stats.laplace()).value) is False
+    assert math.isinf(kb.between(kb.pearson_chi2, stats.laplace(), stats.norm(0, 1)).value)
+    heavy = kb.between(kb.kl, stats.cauchy(), stats.t(1.5))
+    assert heavy.kind == "quadrature"
+    assert math.isfinite(heavy.value)

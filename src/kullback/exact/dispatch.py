@@ -76,16 +76,16 @@ def _single(d: Divergence, p: Law, q: Law, kind: Kind | None, draws: int, seed: 
             try:
                 return way(d, p, q)
             except UnsupportedPairError as error:
-                reasons.append(f"{name}: {error}")
+                reasons.append(str(error))
             except ConvergenceError as error:
                 if kind is not None:
                     raise
-                reasons.append(f"{name}: {error}")
+                reasons.append(str(error))
     had = [name for name, way in _ways(1000, seed).items() if name != kind and kind and _works(way, d, p, q)]
     can = f"what can be had: kind={' or '.join(map(repr, had))}" if had else "nothing else serves this pair"
     if kind == "exact":
         raise registry.unsupported(d.name, p, q, can)
-    raise UnsupportedPairError(f"{d.name} for {p.name}‖{q.name}: {'; '.join(reasons)}; {can}")
+    raise UnsupportedPairError(f"{d.name} for {p.name}‖{q.name}: {'; '.join(dict.fromkeys(reasons))}; {can}")
 
 
 def _works(way: Callable[..., Answer], d: Divergence, p: Law, q: Law) -> bool:

@@ -39,7 +39,7 @@ def by_quadrature(d: Divergence, p: Law, q: Law) -> Answer:
     f, mapped = reduced(d)
     whole = panels(p, q)
     sums = _adaptive(f, _inside(p), _inside(q), whole)
-    value, mass_p, mass_q, rounding = sums.totals
+    value, mass_p, mass_q, rounding = map(float, sums.totals)
     notes: tuple[str, ...] = ()
     if sums.far or value == math.inf:
         _believed(p, q)
@@ -61,8 +61,8 @@ def by_quadrature(d: Divergence, p: Law, q: Law) -> Answer:
     low = max(value - sums.error - rounding, 0.0)
     return Answer(
         mapped(value),
-        mapped(low),
-        mapped(high),
+        mapped(float(low)),
+        mapped(float(high)),
         kind="quadrature",
         method=f"adaptive, {sums.evaluations} points",
         notes=notes,

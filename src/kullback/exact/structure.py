@@ -83,6 +83,11 @@ def _as_multivariate_normal(inner: Law) -> Law:
 
 def decided_by_support(f: FDivergence, p: Law, q: Law) -> tuple[float, str] | None:
     """The value where the supports alone tell it: mutually singular laws, or mass of p where q has none."""
+    counts = [
+        law.parameters["total_count"] for law in (p, q) if law.family and law.family.name == "multinomial"
+    ]
+    if len(counts) == 2 and bool(ops(*counts).any(counts[0] != counts[1])):
+        return f.upper_bound, "the numbers of trials differ: no outcome is common"
     left, right = p.support, q.support
     if left is None or right is None:
         return None
