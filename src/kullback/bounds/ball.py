@@ -131,15 +131,7 @@ def _extreme(
     with np.errstate(all="ignore"):
         tilting, top = Tilting.of(d, sign * rows, q)
         law, low, high, scale = (_ball if penalty is None else _priced)(tilting, amount)
-        span = -tilting.losses.min(axis=-1, keepdims=True)
-        # rounding may leave the two ends in the wrong order
-        gap = np.maximum(high - low, 0.0)
-        if np.any(~(gap <= _WIDEST_GAP * span + np.finfo(float).tiny)):
-            worst = float(np.max(np.nan_to_num(gap / span, nan=np.inf)))
-            raise ConvergenceError(
-                f"the dual of {d.name} stopped {worst:.3g} of the range of the losses apart from its primal; "
-                "rescale losses that span many orders of magnitude, or move the radius off its limit"
-            )
+        gap = _gap(tilting, low, high)
         threshold = _threshold(tilting, law, scale) + top
 
     def shaped(x: np.ndarray, to: tuple[int, ...]) -> Array:
@@ -157,6 +149,19 @@ def _extreme(
         shaped(sign * threshold, one),
         sign,
     )
+
+
+def _gap(tilting: Tilting, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """What primal and dual leave open, refused where it is wide."""
+    span = -tilting.losses.min(axis=-1, keepdims=True)
+    gap = np.maximum(high - low, 0.0)  # rounding may leave the two in the wrong order
+    if np.any(~(gap <= _WIDEST_GAP * span + np.finfo(float).tiny)):
+        worst = float(np.max(np.nan_to_num(gap / span, nan=np.inf)))
+        raise ConvergenceError(
+            f"the dual of {tilting.d.name} stopped {worst:.3g} of the range of the losses apart from its primal; "
+            "rescale losses that span many orders of magnitude, or move the radius off its limit"
+        )
+    return gap
 
 
 def _threshold(tilting: Tilting, law: np.ndarray, scale: np.ndarray) -> np.ndarray:
