@@ -16,8 +16,8 @@ def information_gap(information: float, *, n: int, sigma: float) -> Answer:
 
     $$|E\,\text{gap}| \le \sqrt{2 \sigma^2 I(S; W) / n}$$
 
-    `information` in nats, `n` examples drawn independently, a loss that is `sigma`-sub-Gaussian for all weights: (b − a)/2 for
-    one in [a, b]. Attained in the limit of little information. Source: [xu2017].
+    `information` in nats, `n` examples drawn independently, a loss that is `sigma`-sub-Gaussian for all weights:
+    (b − a)/2 for one in [a, b]. Attained in the limit of little information. Source: [xu2017].
 
     >>> information_gap(0.5, n=100, sigma=1.0).high
     0.1
