@@ -47,7 +47,7 @@ def as_law(name: str, parameters: dict[str, object]) -> Any:
     return FAMILIES[name](**{key: torch.tensor(x, dtype=torch.float64) for key, x in parameters.items()})
 
 
-def error(value: object, truth: mp.mpf) -> float:
+def error(value: object, truth: Any) -> float:
     return float(abs((mp.mpf(float(torch.as_tensor(value))) - truth) / truth))
 
 

@@ -257,12 +257,12 @@ def test_torch_agrees_in_value_and_gradient(cls, names, family: str) -> None:
             assert torch.allclose(a, b, rtol=1e-8, atol=1e-10), (family, a, b)
 
 
-@pytest.mark.parametrize(
-    ("cls", "names", "family"), TORCH_PAIRS, ids=lambda x: x if isinstance(x, str) else ""
-)
+# where the support moves with the parameters the divergence has a kink at equality
+SMOOTH = [row for row in TORCH_PAIRS if row[2] not in ("uniform", "pareto")]
+
+
+@pytest.mark.parametrize(("cls", "names", "family"), SMOOTH, ids=lambda x: x if isinstance(x, str) else "")
 def test_gradients_vanish_at_equality(cls, names, family: str) -> None:
-    if family in ("uniform", "pareto"):
-        pytest.skip("the support moves with the parameters: the divergence has a kink at equality")
     xs, p = tensors(cls, names, MEMBERS[family][0])
     _, q = tensors(cls, names, MEMBERS[family][0])
     for d in (kb.kl, kb.reverse_kl, kb.renyi(0.5)):
