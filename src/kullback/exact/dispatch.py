@@ -37,7 +37,7 @@ def between(
     divergence; independent products and shared invertible maps; what the supports alone decide; enumeration of discrete
     laws; adaptive quadrature on the line; Monte Carlo with `draws` draws and an interval. The answer's `kind` says
     which it was, and `kind=` asks for one of them. In nats, in double precision; batches broadcast. Closed forms of
-    torch and JAX parameters carry gradients, and nothing else does, which a note then says.
+    torch parameters carry gradients, and nothing else does, which a note then says.
 
     Raises `UnsupportedPairError` where the kind asked for cannot be had, listing what can; `InvalidInputError` naming
     the parameter that is outside its domain; `ShapeError`; `DTypeError` for laws of two libraries; `ConvergenceError`.
