@@ -1,7 +1,7 @@
 """Accuracy against mpmath, in units of rounding: near equality, in the tails, from logits, in every precision.
 
-Near equality float64 is right to NEAR, which is 1.25 times 8e-16, down to a relative difference of 1e-15; where p and q
-are as far apart as two random draws, to FAR and a hundredth of a rounding for every doubling of the number of categories.
+Near equality float64 is right to NEAR, which is 1.25 times 8e-16, down to a relative difference of 1e-15; where p and
+q are as far apart as two random draws, to FAR and half a rounding for every doubling of the number of categories.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def test_far_apart(d: FDivergence) -> None:
 
 @every_built_in
 def test_tails(d: FDivergence) -> None:
-    """Masses down to 1e-300 and to the smallest number there is; a power of the ratio carries the rounding of its exponent."""
+    """Masses down to the smallest number there is; a power of the ratio carries the rounding of its exponent."""
     rng = np.random.default_rng(83)
     cases = [pairs.far_apart(rng, 50, spread=0.02) for _ in range(3)]
     plain = np.array([0.2, 0.3, 0.5])
@@ -119,7 +119,7 @@ def test_from_logits(d: FDivergence) -> None:
 @every_built_in
 @pytest.mark.parametrize("scale", [10.0, 100.0, 1e4])
 def test_from_peaked_logits(d: FDivergence, scale: float) -> None:
-    """Relative to the exponent, which is what is rounded first; below the floats it may vanish, above them be infinite."""
+    """Relative to the exponent, which is rounded first; below the floats it may vanish, above them be infinite."""
     rng = np.random.default_rng(86)
     for delta in (scale, 1e-1, 1e-6):
         a, b = pairs.logits(rng, 8, scale, delta)
@@ -225,9 +225,9 @@ def assert_sound(d: FDivergence, dtype: str, batches: list[tuple[int, int]]) -> 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
 def test_never_negative_in_torch(dtype: Any) -> None:
     generator = torch.Generator().manual_seed(91)
-    a = torch.randn(20_000, 5, generator=generator)
+    a = torch.randn(4_000, 5, generator=generator)
     for delta in (1e-1, 1e-3, 1e-6):
-        b = (a + delta * torch.randn(20_000, 5, generator=generator)).to(dtype)
+        b = (a + delta * torch.randn(4_000, 5, generator=generator)).to(dtype)
         for d in (kb.kl, kb.js, kb.reverse_kl, kb.squared_hellinger, kb.alpha(0.3)):
             assert (d.of_logits(a.to(dtype), b) >= 0).all(), d
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kullback._ops import Array, Namespace, ops
-from kullback.divergences import logits
+from kullback.divergences import logits, simplex
 from kullback.divergences.noun import Divergence
 from kullback.errors import InvalidInputError
 
@@ -45,19 +45,19 @@ class Bregman(Divergence):
 
     def _on_masses(self, xp: Namespace, *arrays: Array) -> Array:
         p, q = arrays[:2]
+        gap = simplex.difference(xp, *arrays)
         if len(arrays) > 2:
             p, q = p / arrays[2], q / arrays[4]
-        return xp.by_rows(lambda *block: xp.sum(self._remainder(*block)), p, q)
+        return xp.by_rows(lambda *block: xp.sum(self._remainder(*block)), p, q, gap)
 
     def _on_logits(self, a: Array, b: Array) -> Array:
         xp = ops(a, b)
         pair = logits.compare(xp, a, b)
-        return xp.sum(self._remainder(pair.p, pair.q))
+        return xp.sum(self._remainder(pair.p, pair.q, logits.difference(xp, pair)))
 
-    def _remainder(self, p: Array, q: Array) -> Array:
-        """φ(p) − φ(q) − φ'(q)(p − q); 0 where both masses are 0."""
+    def _remainder(self, p: Array, q: Array, gap: Array) -> Array:
+        """φ(p) − φ(q) − φ'(q)(p − q) with p − q as `gap`; 0 where both masses are 0."""
         xp = ops(p, q)
-        gap = p - q
         near = (xp.abs(gap) < 0.33 * q) & (q > 0)
         base, step = xp.where(near, q, 1.0), xp.where(near, gap, 0.0)
         curved = xp.zeros_like(base)

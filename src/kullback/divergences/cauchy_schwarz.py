@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kullback._ops import Array, Namespace, ops
-from kullback._ops.remainders import growth_of_mass
 from kullback.divergences import logits, simplex
 from kullback.divergences.noun import Divergence
 
@@ -38,10 +37,7 @@ class CauchySchwarz(Divergence):
     def _on_logits(self, a: Array, b: Array) -> Array:
         xp = ops(a, b)
         pair = logits.compare(xp, a, b)
-        gap = growth_of_mass(pair.q, pair.p, pair.r)
-        return _angle(
-            xp, pair.p, pair.q, gap if pair.live is None else xp.where(pair.live, gap, pair.p - pair.q)
-        )
+        return _angle(xp, pair.p, pair.q, logits.difference(xp, pair))
 
 
 def _angle(xp: Namespace, p: Array, q: Array, gap: Array) -> Array:

@@ -93,6 +93,14 @@ def _exponentials(xp: Namespace, x: Array) -> tuple[Array, Array, Array]:
     return e, xp.sum(e, keepdims=True), top
 
 
+def difference(xp: Namespace, pair: Pair) -> Array:
+    """p − q, with all the digits that r has."""
+    if pair.gap is not None:
+        return pair.gap
+    gap = growth_of_mass(pair.q, pair.p, pair.r)
+    return gap if pair.live is None else xp.where(pair.live, gap, pair.p - pair.q)
+
+
 def _value_and_gradients(
     d: FDivergence, xp: Namespace, pair: Pair, need_p: bool, need_q: bool
 ) -> tuple[Array, Array | None, Array | None]:

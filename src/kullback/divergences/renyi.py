@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from kullback._ops import Array, Namespace, ops
-from kullback.divergences import logits
+from kullback.divergences import logits, simplex
 from kullback.divergences.generator import FDivergence
 from kullback.divergences.kullback_leibler import kl
 from kullback.divergences.noun import Divergence
@@ -40,30 +40,33 @@ class Renyi(Divergence):
         return rf"\frac{{1}}{{a - 1}} \log \sum_i p_i^a q_i^{{1-a}},\quad a = {self.order:.12g}"
 
     def _on_masses(self, xp: Namespace, *arrays: Array) -> Array:
-        p, q = arrays[:2]
-        if len(arrays) > 2:
-            p, q = p / arrays[2], q / arrays[4]
+        p, q, *totals = arrays
         live = (p > 0) & (q > 0)
-        log_p, log_q = (xp.log(xp.where(live, x, 1.0)) for x in (p, q))
+        r = simplex.log_ratio(xp, xp.where(live, p, 1.0), xp.where(live, q, 1.0), tuple(totals))[1]
+        if totals:
+            q = q / totals[2]
         near = None if self.order in (0.0, math.inf) else alpha(self.order)._on_masses(xp, *arrays)
-        return self._combine(
-            xp, near, live, log_p, log_q, q, xp.max(xp.where((p > 0) & (q == 0), 1.0, 0.0 * p))
-        )
+        lost = xp.max(xp.where((p > 0) & ~live, 1.0, xp.zeros_like(r)))
+        log_q = xp.log(xp.where(live, q, 1.0))
+        return self._combine(xp, near, live, xp.where(live, r, 0.0), log_q, q, lost)
 
     def _on_logits(self, a: Array, b: Array) -> Array:
         xp = ops(a, b)
+        pair = logits.compare(xp, a, b)
         live = xp.isfinite(a) & xp.isfinite(b)
-        log_p, log_q = (xp.where(live, x - xp.logsumexp(x), 0.0) for x in (a, b))
+        log_q = xp.where(live, b - xp.logsumexp(b), 0.0)
         near = None if self.order in (0.0, math.inf) else logits.divergence(alpha(self.order), a, b)
-        lost = xp.max(xp.where(xp.isfinite(a) & ~live, 1.0, xp.zeros_like(log_p)))
-        return self._combine(xp, near, live, log_p, log_q, xp.softmax(b), lost)
+        lost = xp.max(xp.where(xp.isfinite(a) & ~live, 1.0, xp.zeros_like(pair.r)))
+        value = self._combine(xp, near, live, pair.r, log_q, pair.q, lost)
+        # a row without classes has NaN for masses, which the masks have hidden
+        return value + 0.0 * (pair.p[..., 0] + pair.q[..., 0])
 
     def _combine(
         self,
         xp: Namespace,
         near: Array | None,
         live: Array,
-        log_p: Array,
+        r: Array,
         log_q: Array,
         q: Array,
         lost: Array,
@@ -77,14 +80,15 @@ class Renyi(Divergence):
             gone = xp.sum(xp.where(live, 0.0, q))
             return xp.where(gone < 0.5, -xp.log1p(-xp.where(gone < 0.5, gone, 0.0)), -xp.log(kept))
         if near is None:
-            top = xp.max(xp.where(live, log_p - log_q, -math.inf))
+            # not below 0, which is what the whole space gives among all events
+            top = xp.maximum(xp.max(xp.where(live, r, -math.inf)), 0.0)
             return xp.where(lost > 0, math.inf, top)
         order, rest = self.order, self.order - 1.0
         growth = order * rest * near
         # far from equality the sum of powers over- or underflows: its logarithm does not
         close = xp.abs(growth) < 0.5
-        weights = xp.where(live, order * log_p - rest * log_q, -math.inf)
-        some = xp.max(xp.where(live, 1.0, xp.zeros_like(log_p)), keepdims=True) > 0
+        weights = xp.where(live, log_q + order * r, -math.inf)
+        some = xp.max(xp.where(live, 1.0, xp.zeros_like(r)), keepdims=True) > 0
         far = xp.logsumexp(xp.where(some, weights, 0.0))[..., 0] / rest
         far = xp.where(some[..., 0], far, math.inf)
         value = xp.where(close, xp.log1p(xp.where(close, growth, 0.0)) / rest, far)

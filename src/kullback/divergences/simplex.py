@@ -42,7 +42,7 @@ def _gradients(
 ) -> tuple[Array, Array]:
     """The slope towards p and the tilt towards q; where a limit is infinite there is none to follow, and 0 stands."""
     live = (p > 0) & (q > 0)
-    r = _log_ratio(xp, xp.where(live, p, 1.0), xp.where(live, q, 1.0), totals)[1]
+    r = log_ratio(xp, xp.where(live, p, 1.0), xp.where(live, q, 1.0), totals)[1]
     both = []
     for mass, other, member, price, total in (
         (p, q, d._slope(r), d.at_infinity, totals[:1]),
@@ -74,7 +74,7 @@ def terms(d: FDivergence, p: Array, q: Array, *totals: Array) -> Array:
 
 
 def _live_terms(d: FDivergence, xp: Namespace, p: Array, q: Array, totals: tuple[Array, ...]) -> Array:
-    size, r = _log_ratio(xp, p, q, totals)
+    size, r = log_ratio(xp, p, q, totals)
     if totals:
         p, q = p / totals[0], q / totals[2]
     if d.steepness == 0 or (xp.at_hand(size) and xp.extremes(size)[1] < reach(xp, size, d.steepness)):
@@ -85,7 +85,7 @@ def _live_terms(d: FDivergence, xp: Namespace, p: Array, q: Array, totals: tuple
     )
 
 
-def _log_ratio(xp: Namespace, p: Array, q: Array, totals: tuple[Array, ...]) -> tuple[Array, Array]:
+def log_ratio(xp: Namespace, p: Array, q: Array, totals: tuple[Array, ...]) -> tuple[Array, Array]:
     """|r| and r = log p − log q, to the last bit however close the two are."""
     less, small, large, gap = _compare(xp, p, q, totals)
     ratio = gap / small
