@@ -94,7 +94,12 @@ REFUSED = {
     "stray.jsonl": (b'[{"a":1}]', InvalidInputError, "one object a line"),
     "cut.jsonl": (b'{"a":1}\n{"a":', InvalidInputError, "cut off"),
     "bad.jsonl": (b'{"a":1}\n{"a" 1}\n', InvalidInputError, "cannot be read"),
-    "deep.jsonl": (b'{"a":' + b"[" * 10**5 + b"]" * 10**5 + b"}\n", InvalidInputError, "cannot be read"),
+    "deep.jsonl": (b'{"a":' + b"[" * 10**5 + b"]" * 10**5 + b"}\n", InvalidInputError, "100001 levels deep"),
+    "nested.jsonl": (
+        b'{"a":' * 1000 + b"1" + b"}" * 1000 + b"\n",
+        InvalidInputError,
+        "1000 levels deep in line 1",
+    ),
     "model.pkl": (pickle.dumps(1), UntrustedFileError, "run code"),
     "model.joblib": (b"x", UntrustedFileError, "run code"),
     "model.pt": (b"x", UntrustedFileError, "run code"),

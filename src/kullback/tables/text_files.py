@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from kullback.tables.wording import count, visible
 
 MAX_LINE = 16 * 1024**2  # bytes; a longer line is no row of a table, and parsers hold a line at a time
 MAX_FIELD = 1024**2
+_DEEPEST = 64  # levels of nested JSON
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_BRACKETS = re.compile(rb"[][{}]")
 _CHUNK = 4 * 1024**2
 _GUESSED_FROM = 10_000  # rows
 # What spreadsheets, R, pandas and SQL clients write for a missing number. In a column of words these stay words:
@@ -53,8 +57,27 @@ def read_json_lines(file: Path, name: str, max_bytes: int) -> pl.LazyFrame:
         )
     if not lines.last.rstrip().endswith("}"):
         raise InvalidInputError(f"{name} is cut off: its last line does not end with }}; write it again")
+    _check_depth(file, name)
     frame = pl.read_ndjson(file, infer_schema_length=None)
     return _checked(frame, name).lazy()
+
+
+def _check_depth(file: Path, name: str) -> None:
+    """Refuse deep nesting, which no table has and which exhausts the parser's stack: a crash, not an error."""
+    with file.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            # brackets inside of strings count here, so that most lines are settled by two fast searches
+            if line.count(b"{") + line.count(b"[") <= _DEEPEST:
+                continue
+            depth = deepest = 0
+            for bracket in _BRACKETS.findall(_STRINGS.sub(b"", line)):
+                depth += 1 if bracket in b"{[" else -1
+                deepest = max(deepest, depth)
+            if deepest > _DEEPEST:
+                raise InvalidInputError(
+                    f"{name} nests {deepest} levels deep in line {number} (limit {_DEEPEST}); "
+                    "write one flat object a line"
+                )
 
 
 def _read_delimited(file: Path, name: str, max_bytes: int, separator: str) -> pl.LazyFrame:
