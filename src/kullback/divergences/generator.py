@@ -308,4 +308,4 @@ def _elementwise(member: Callable[[Array], Array], x: Array) -> Array:
     x = xp.asarray(x)
     x = xp.to_float(x, 32 if xp.kind(x) == "float" and xp.precision(x) < 64 else 64)
     with xp.quiet():
-        return member(x)
+        return simplex.plain(xp, member(x))
