@@ -7,10 +7,11 @@ import math
 import mpmath as mp
 import numpy as np
 import pytest
+import torch
 
 import kullback as kb
 from kullback import FDivergence
-from problems.listed import FORMS, NUMPY_USERS, ORIGINALS, UNSCALED, leeway
+from problems.listed import FORMS, NUMPY_USERS, ORIGINALS, SMOOTH, UNSCALED, leeway
 from problems.truth import relative_error, truth_of
 
 EPS = 2.0**-52
@@ -37,8 +38,9 @@ def true_members(d: FDivergence, r: float) -> dict[str, mp.mpf]:
     truth, r = truth_of(d), mp.mpf(r)
     value = truth.f(mp.exp(r))
     if r == 0:
-        scale = None if d.curvature_at_one is None else truth.curvature(mp.mpf(1))
-        return {"value": value, "slope": mp.mpf(0), "tilt": mp.mpf(0), "curvature": scale or mp.mpf(0)}
+        at_one = {"value": value, "slope": mp.mpf(0), "tilt": mp.mpf(0)}
+        # at a kink there is no curvature
+        return at_one if d.curvature_at_one is None else {**at_one, "curvature": truth.curvature(mp.mpf(1))}
     # one-sided steps never cross a kink at r = 0
     along = {"direction": int(mp.sign(r))} if abs(r) < 1e-3 else {}
     first = mp.diff(lambda x: truth.f(mp.exp(x)), r, **along)
@@ -138,6 +140,15 @@ def test_conjugate_is_the_supremum(d: FDivergence) -> None:
     if math.isfinite(domain.high):
         assert float(d.conjugate(domain.high + 1e-9)) == math.inf
         assert (domain.high in domain) == math.isfinite(float(d.conjugate(domain.high)))
+
+
+@pytest.mark.parametrize("d", SMOOTH, ids=repr)
+def test_the_slope_of_the_conjugate_is_the_ratio(d: FDivergence) -> None:
+    """f*'(f'(t)) = t, through the tape of torch."""
+    r = torch.tensor([-1.0, -0.1, 1e-3, 0.3, 1.5], dtype=torch.float64)
+    u = d.slope(r).clone().requires_grad_()
+    first = torch.autograd.grad(d.conjugate(u).sum(), u, create_graph=True)[0]
+    torch.testing.assert_close(first, torch.exp(r), rtol=1e-9, atol=0)
 
 
 @every_form

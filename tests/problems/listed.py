@@ -13,7 +13,11 @@ from kullback.divergences.combination import Combination
 from kullback.divergences.user import UserDivergence
 
 LISTED: tuple[FDivergence, ...] = tuple(kb.catalogue())
-SUMS: tuple[FDivergence, ...] = (0.3 * kb.kl + 0.7 * kb.reverse_kl, 2.0 * kb.js + kb.pearson_chi2)
+SUMS: tuple[FDivergence, ...] = (
+    0.3 * kb.kl + 0.7 * kb.reverse_kl,
+    2.0 * kb.js + kb.pearson_chi2,
+    kb.kl + kb.total_variation,
+)
 
 
 def kink_slope(t: Any) -> Any:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _STEPS = 80  # halvings of a range of log-ratios: beyond the last bit of a float64
 _WIDEST = {64: 700.0, 32: 87.0}
+_REST = {64: 1e-10, 32: 1e-4}  # above what the spacing of log-ratios leaves of the bisection
 
 
 def conjugate(d: FDivergence, u: Array) -> Array:
@@ -29,8 +30,8 @@ def conjugate(d: FDivergence, u: Array) -> Array:
     # a differentiable Newton step, t f''(t) dr = du, carries the gradients of u; its size is the bisection's rest
     smooth = (curvature > 0) & ~flat
     step = (u - d._slope(r)) * xp.exp(xp.where(flat, 0.0, r)) / xp.where(smooth, curvature, 1.0)
-    # a longer one shows a slope that is rounding only, far out where t is nearly 0
-    smooth = smooth & (xp.abs(step) < 1e-3)
+    # a longer one shows a kink, or a slope that is rounding only, far out where t is nearly 0
+    smooth = smooth & (xp.abs(step) < _REST[xp.precision(u)])
     r = xp.where(flat, 0.0, r + xp.where(smooth, step, 0.0))
     return xp.where(flat, -d.at_zero, u * xp.exp(r) - d._value(r))
 
