@@ -88,6 +88,6 @@ class Answer:
         if self.low == self.high:
             return f"{self.value:.6g} {self.unit} ({source}{rows})"
         interval = f"[{self.low:.6g}, {self.high:.6g}]"
-        return f"{self.value:.6g} {interval} {self.unit} ({self.level:.0%} interval, {source}{rows})".replace(
-            "%", " %"
-        )
+        # a certified interval has no level to state
+        sure = f"{100 * self.level:.4g} % interval, " if self.level < 1 else ""
+        return f"{self.value:.6g} {interval} {self.unit} ({sure}{source}{rows})"
