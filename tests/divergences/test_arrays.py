@@ -174,3 +174,20 @@ def test_the_backends_are_all_here() -> None:
     assert files == {"numpy", "torch", "jax", "standard", "remainders"}
     assert {NUMPY.name, TORCH.name, JAX.name, STRICT.name} == {"numpy", "torch", "jax", "array_api_strict"}
     assert jnp.asarray(1.0).dtype == np.float64
+
+
+@every_backend
+def test_unchecked_calls_still_check_shapes_and_types(backend: Backend) -> None:
+    """`validate=False` looks at no value: sums may differ from 1, and what is no number passes through to its row."""
+    p, q = backend.array([0.5, 0.25]), backend.array([0.25, 0.75])
+    assert backend.number(kb.kl(p, q, validate=False)) == pytest.approx(
+        0.5 * math.log(2) + 0.25 * math.log(1 / 3) + 0.25
+    )
+    rows = backend.numpy(kb.kl(backend.array([[math.nan, 0.5], [0.5, 0.5]]), q, validate=False))
+    assert math.isnan(rows[0])
+    assert rows[1] == pytest.approx(kb.kl([0.5, 0.5], [0.25, 0.75]))
+    with pytest.raises(kb.ShapeError):
+        kb.kl(p, backend.array([0.25, 0.25, 0.5]), validate=False)
+    terms = kb.kl.terms(p, q, validate=False)
+    assert backend.numpy(terms).shape == (2,)
+    assert backend.numpy(terms).sum() == pytest.approx(backend.number(kb.kl(p, q, validate=False)))

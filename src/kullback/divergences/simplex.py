@@ -66,11 +66,13 @@ def terms(d: FDivergence, p: Array, q: Array, *totals: Array) -> Array:
     inside = _live_terms(d, xp, xp.where(live, p, 1.0), xp.where(live, q, 1.0), totals)
     if totals:
         p, q = p / totals[0], q / totals[2]
-    return (
+    total = (
         xp.where(live, inside, 0.0)
         + limit(xp, (p == 0) & (q > 0), q, d.at_zero)
         + limit(xp, (q == 0) & (p > 0), p, d.at_infinity)
     )
+    # a mass that is no number is not one of the zeros that contribute nothing
+    return xp.where(xp.isnan(p) | xp.isnan(q), math.nan, total)
 
 
 def _live_terms(d: FDivergence, xp: Namespace, p: Array, q: Array, totals: tuple[Array, ...]) -> Array:
