@@ -9,6 +9,7 @@ import sys
 from importlib import import_module
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import mpmath as mp
 import numpy as np
@@ -178,16 +179,23 @@ def test_the_backends_are_all_here() -> None:
 
 @every_backend
 def test_unchecked_calls_still_check_shapes_and_types(backend: Backend) -> None:
-    """`validate=False` looks at no value: sums may differ from 1, and what is no number passes through to its row."""
+    """`validate=False` looks at no value: sums may differ from 1, and a NaN comes out in its row, and there only."""
     p, q = backend.array([0.5, 0.25]), backend.array([0.25, 0.75])
-    assert backend.number(kb.kl(p, q, validate=False)) == pytest.approx(
-        0.5 * math.log(2) + 0.25 * math.log(1 / 3) + 0.25
-    )
-    rows = backend.numpy(kb.kl(backend.array([[math.nan, 0.5], [0.5, 0.5]]), q, validate=False))
-    assert math.isnan(rows[0])
-    assert rows[1] == pytest.approx(kb.kl([0.5, 0.5], [0.25, 0.75]))
+    expected = 0.5 * math.log(2) + 0.25 * math.log(1 / 3) + 0.25
+    assert backend.number(kb.kl(p, q, validate=False)) == pytest.approx(expected)
+    terms = backend.numpy(kb.kl.terms(p, q, validate=False))
+    assert terms.shape == (2,)
+    assert terms.sum() == pytest.approx(expected)
+    odd = backend.array([[math.nan, 0.5], [0.5, math.nan], [-0.5, 1.5], [0.5, 0.5]])
+    for d in (kb.kl, kb.js, kb.total_variation, kb.neyman_chi2, kb.renyi(2), kb.cauchy_schwarz):
+        for rows in (d(odd, q, validate=False), d(q, odd, validate=False)):
+            assert list(np.isnan(backend.numpy(rows)))[:2] == [True, True], d
+            assert math.isfinite(backend.numpy(rows)[3]), d
     with pytest.raises(kb.ShapeError):
         kb.kl(p, backend.array([0.25, 0.25, 0.5]), validate=False)
-    terms = kb.kl.terms(p, q, validate=False)
-    assert backend.numpy(terms).shape == (2,)
-    assert backend.numpy(terms).sum() == pytest.approx(backend.number(kb.kl(p, q, validate=False)))
+
+
+def test_a_traced_nan_is_not_lost() -> None:
+    """Nobody can look at a value while it is traced."""
+    p, q = JAX.array([math.nan, 0.5]), JAX.array([0.25, 0.75])
+    assert math.isnan(jax.jit(kb.kl)(p, q))

@@ -41,12 +41,12 @@ class Renyi(Divergence):
 
     def _on_masses(self, xp: Namespace, *arrays: Array) -> Array:
         p, q, *totals = arrays
-        live = (p > 0) & (q > 0)
+        live = (p != 0) & (q != 0)
         r = simplex.log_ratio(xp, xp.where(live, p, 1.0), xp.where(live, q, 1.0), tuple(totals))[1]
         if totals:
             q = q / totals[2]
         near = None if self.order in (0.0, math.inf) else alpha(self.order)._on_masses(xp, *arrays)
-        lost = xp.max(xp.where((p > 0) & ~live, 1.0, xp.zeros_like(r)))
+        lost = xp.max(xp.where((p != 0) & ~live, 1.0, xp.zeros_like(r)))
         log_q = xp.log(xp.where(live, q, 1.0))
         return self._combine(xp, near, live, xp.where(live, r, 0.0), log_q, q, lost)
 

@@ -41,7 +41,7 @@ def _gradients(
     d: FDivergence, xp: Namespace, p: Array, q: Array, totals: tuple[Array, ...]
 ) -> tuple[Array, Array]:
     """The slope towards p and the tilt towards q; where a limit is infinite there is none to follow, and 0 stands."""
-    live = (p > 0) & (q > 0)
+    live = (p != 0) & (q != 0)
     r = log_ratio(xp, xp.where(live, p, 1.0), xp.where(live, q, 1.0), totals)[1]
     both = []
     for mass, other, member, price, total in (
@@ -50,7 +50,7 @@ def _gradients(
     ):
         gradient = xp.where(live, member, 0.0)
         if price < math.inf:
-            gradient = gradient + xp.where((mass > 0) & (other == 0), xp.zeros_like(mass) + price, 0.0)
+            gradient = gradient + xp.where((mass != 0) & (other == 0), xp.zeros_like(mass) + price, 0.0)
         if total:
             gradient = (gradient - xp.sum(mass / total[0] * gradient, keepdims=True)) / total[0]
         both.append(gradient)
@@ -62,14 +62,15 @@ def terms(d: FDivergence, p: Array, q: Array, *totals: Array) -> Array:
     xp = ops(p, q)
     if xp.at_hand(p) and xp.extremes(p)[0] > 0 and xp.extremes(q)[0] > 0:
         return _live_terms(d, xp, p, q, totals)
-    live = (p > 0) & (q > 0)
+    # not "greater than": a NaN that nobody looked for is to come out at the other end
+    live = (p != 0) & (q != 0)
     inside = _live_terms(d, xp, xp.where(live, p, 1.0), xp.where(live, q, 1.0), totals)
     if totals:
         p, q = p / totals[0], q / totals[2]
     total = (
         xp.where(live, inside, 0.0)
-        + limit(xp, (p == 0) & (q > 0), q, d.at_zero)
-        + limit(xp, (q == 0) & (p > 0), p, d.at_infinity)
+        + limit(xp, (p == 0) & (q != 0), q, d.at_zero)
+        + limit(xp, (q == 0) & (p != 0), p, d.at_infinity)
     )
     # a mass that is no number is not one of the zeros that contribute nothing
     return xp.where(xp.isnan(p) | xp.isnan(q), math.nan, total)
@@ -133,7 +134,7 @@ def limit(xp: Namespace, where: Array, mass: Array, price: float) -> Array:
 def entropy(d: FDivergence, p: Array) -> Array:
     """Σ p (f°(p) + f(0)(1 − p)), which is H_f(p) with every term non-negative."""
     xp = ops(p)
-    live = p > 0
+    live = p != 0
     safe = xp.where(live, p, 1.0)
     inside = xp.where(live, safe * d.dual._below(xp.log(safe)), 0.0)
     if d.at_zero == 0:
