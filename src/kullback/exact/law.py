@@ -122,6 +122,16 @@ class Law:
         ]
         return (int(max(lengths)),)
 
+    @property
+    def leaves(self) -> tuple[Law, ...]:
+        """The laws that this one mixes, or itself."""
+        return (self,)
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """Everything in it that may carry a gradient."""
+        return tuple((self.inner or self).parameters.values())
+
     def _batch_of(self, name: str) -> tuple[int, ...]:
         shape = tuple(self.parameters[name].shape)
         rank = self.family.ranks.get(name, 0) if self.family else 0
