@@ -28,11 +28,17 @@ def double(*values: float) -> torch.Tensor:
         (kb.js, stats.poisson(3), stats.poisson(4), "enumeration"),
         (kb.kl, stats.binom(5, 0.3), stats.binom(7, 0.4), "enumeration"),
         (kb.js, stats.norm(0, 1), stats.norm(1, 2), "quadrature"),
-        (kb.kl, stats.norm(0, 1), stats.laplace(0, 1), "quadrature"),
+        (kb.kl, stats.norm(0, 1), stats.logistic(0, 1), "quadrature"),
         (
             kb.js,
             stats.multivariate_normal([0, 0], np.eye(2)),
             stats.multivariate_normal([1, 0], np.eye(2)),
+            "quadrature",
+        ),
+        (
+            kb.js,
+            stats.multivariate_normal(np.zeros(3), np.eye(3)),
+            stats.multivariate_normal(np.ones(3), 2 * np.eye(3)),
             "monte-carlo",
         ),
     ],
@@ -120,7 +126,7 @@ def test_p7_unsupported_pairs_list_what_there_is() -> None:
     with pytest.raises(
         kb.UnsupportedPairError, match=r"closed forms with one of them: .*normal‖normal.*quadrature"
     ):
-        kb.between(kb.kl, stats.norm(0, 1), stats.laplace(0, 1), kind="exact")
+        kb.between(kb.kl, stats.norm(0, 1), stats.logistic(0, 1), kind="exact")
     with pytest.raises(kb.UnsupportedPairError, match=r"`Q` is a builtins\.str"):
         kb.between(kb.kl, stats.norm(0, 1), "normal")
     with pytest.raises(kb.UnsupportedPairError, match="what can be had: kind='exact'"):

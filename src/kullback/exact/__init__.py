@@ -6,12 +6,14 @@ from kullback.exact.dispatch import between
 from kullback.exact.importance import expectations
 from kullback.exact.monte_carlo import sampled
 from kullback.exact.pareto import effective_size, pareto_k, tail_index
+from kullback.exact.product import Product
 from kullback.exact.proposals import NormalMixture
 from kullback.exact.surrogate import in_loss, surrogate
 
 __all__ = [
     "Estimator",
     "NormalMixture",
+    "Product",
     "between",
     "effective_size",
     "expectations",

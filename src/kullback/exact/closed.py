@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from kullback._ops import Array, ops
@@ -54,6 +55,8 @@ def _direct(d: Divergence, p: Law, q: Law) -> Closed | None:
         return None
     if p.inner is not None and q.inner is not None:
         return _added(closed(kl, p.inner, q.inner), p, q)
+    if p.parts and q.parts:
+        return _over_parts(lambda x, y: closed(kl, x, y), p, q)
     found = registry.find("kl", p, q)
     if found is None:
         return None
@@ -109,6 +112,8 @@ def _renyi(order: float, p: Law, q: Law) -> Closed | None:
         return closed(kl, p, q)
     if p.inner is not None and q.inner is not None:
         return _added(_renyi(order, p.inner, q.inner), p, q)
+    if p.parts and q.parts:
+        return _over_parts(lambda x, y: _renyi(order, x, y), p, q)
     anything = registry.find("any", p, q)
     if anything is not None:
         form, left, right = anything
@@ -171,6 +176,13 @@ def _added(part: Closed | None, p: Law, q: Law) -> Closed | None:
     for _ in range(p.axes):
         value = ops(value).sum(value)
     return Closed(value, f"sum over independent parts; {part.method}")
+
+
+def _over_parts(of: Callable[[Law, Law], Closed | None], p: Law, q: Law) -> Closed | None:
+    if [part.event for part in p.parts] != [part.event for part in q.parts]:
+        return None
+    found = _sum(tuple((1.0, of(x, y)) for x, y in zip(p.parts, q.parts, strict=True)))
+    return None if found is None else replace(found, method=f"sum over independent parts; {found.method}")
 
 
 def _sum(parts: tuple[tuple[float, Closed | None], ...]) -> Closed | None:

@@ -20,9 +20,12 @@ from kullback.exact.enumeration import by_enumeration
 from kullback.exact.integrand import reduced
 from kullback.exact.law import Law
 from kullback.exact.monte_carlo import sampled
+from kullback.exact.plane import by_plane
+from kullback.exact.product import by_parts
 from kullback.exact.quadrature import by_quadrature
 from kullback.exact.reading import read
-from kullback.exact.structure import aligned, decided_by_support
+from kullback.exact.structure import aligned, blind_to_transforms, decided_by_support
+from kullback.exact.whitened import reduced_pair
 
 Kind = Literal["exact", "enumeration", "quadrature", "monte-carlo"]
 
@@ -59,7 +62,7 @@ def between(
             return _exact(found.value, found.method)
     batch = np.broadcast_shapes(p.batch, q.batch)
     if not batch:
-        return _noted(_single(d, p, q, kind, draws, seed), p, q)
+        return _noted(_single(d, p.at(()), q.at(()), kind, draws, seed), p, q)
     answers = [_single(d, p.at(i), q.at(i), kind, draws, seed) for i in np.ndindex(*batch)]
     return _noted(_stacked(answers, batch), p, q)
 
@@ -70,6 +73,11 @@ def _exact(value: Array, method: str) -> Answer:
 
 def _single(d: Divergence, p: Law, q: Law, kind: Kind | None, draws: int, seed: int) -> Answer:
     """The first way that serves the pair; the others' reasons are in the error where none does."""
+    if blind_to_transforms(d):
+        p, q = reduced_pair(p, q)
+    whole = _of_parts(d, p, q, kind, draws, seed)
+    if whole is not None:
+        return whole
     reasons = []
     for name, way in _ways(draws, seed).items():
         if kind in (None, name):
@@ -88,6 +96,18 @@ def _single(d: Divergence, p: Law, q: Law, kind: Kind | None, draws: int, seed: 
     raise UnsupportedPairError(f"{d.name} for {p.name}‖{q.name}: {'; '.join(dict.fromkeys(reasons))}; {can}")
 
 
+def _of_parts(d: Divergence, p: Law, q: Law, kind: Kind | None, draws: int, seed: int) -> Answer | None:
+    """The divergence of two products part by part, of the kind asked for; None where that is not to be had."""
+    for asked in dict.fromkeys((None, kind)):
+        try:
+            found = by_parts(d, p, q, lambda d, x, y, k=asked: _single(d, x, y, k, draws, seed))
+        except (UnsupportedPairError, ConvergenceError):
+            continue
+        if found is None or kind in (None, found.kind):
+            return found
+    return None
+
+
 def _works(way: Callable[..., Answer], d: Divergence, p: Law, q: Law) -> bool:
     try:
         way(d, p, q)
@@ -100,7 +120,7 @@ def _ways(draws: int, seed: int) -> dict[str, Callable[[Divergence, Law, Law], A
     return {
         "exact": _by_support,
         "enumeration": by_enumeration,
-        "quadrature": by_quadrature,
+        "quadrature": lambda d, p, q: (by_quadrature if p.size == 1 else by_plane)(d, p, q),
         "monte-carlo": lambda d, p, q: _by_draws(d, p, q, draws, seed),
     }
 
@@ -122,19 +142,7 @@ def _by_draws(d: Divergence, p: Law, q: Law, draws: int, seed: int) -> Answer:
     f, _ = reduced(d)
     from_q = f.at_zero == math.inf and f.at_infinity < math.inf
     x = (q if from_q else p).sample(draws, seed)
-    log_p, log_q = _log_density(p, x), _log_density(q, x)
-    return sampled(d, log_p, log_q, drawn_from="q" if from_q else "p")
-
-
-def _log_density(p: Law, x: np.ndarray) -> np.ndarray:
-    support = p.support
-    if support is None:
-        return np.asarray(p.log_density()(x), dtype=float)
-    inside = (x >= support.low) & (x <= support.high)
-    found = np.full(x.shape, -math.inf)
-    with np.errstate(all="ignore"):
-        found[inside] = p.log_density()(x[inside])
-    return found
+    return sampled(d, p.everywhere(x), q.everywhere(x), drawn_from="q" if from_q else "p")
 
 
 def _stacked(answers: list[Answer], batch: tuple[int, ...]) -> Answer:
@@ -152,7 +160,6 @@ def _stacked(answers: list[Answer], batch: tuple[int, ...]) -> Answer:
 
 
 def _noted(answer: Answer, p: Law, q: Law) -> Answer:
-    arrays = [*p.parameters.values(), *q.parameters.values()]
-    if any(getattr(x, "requires_grad", False) for x in arrays):
+    if any(getattr(x, "requires_grad", False) for x in (*p.arrays, *q.arrays)):
         return replace(answer, notes=(*answer.notes, "no gradient: only closed forms carry one"))
     return answer

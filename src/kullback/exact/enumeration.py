@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import reduce
 
 import numpy as np
 
 from kullback.answer import Answer
-from kullback.divergences import Divergence
+from kullback.divergences import Divergence, FDivergence
 from kullback.errors import ConvergenceError, UnsupportedPairError
 from kullback.exact.integrand import contributions, reduced
 from kullback.exact.law import Law, Support
@@ -20,11 +21,13 @@ _NEGLIGIBLE = 1e-18
 def by_enumeration(d: Divergence, p: Law, q: Law) -> Answer:
     """The sum over all points of both supports; of an endless support, up to where nothing is left to add."""
     f, mapped = reduced(d)
+    if p.parts and q.parts:
+        return _on_grid(f, mapped, p, q)
     supports = [_support(law) for law in (p, q)]
     low, high = min(s.low for s in supports), max(s.high for s in supports)
     totals, points, last, ended = np.zeros(4), 0, math.inf, False
     for x in _blocks(low, high):
-        rows = contributions(f, _on(p, supports[0], x), _on(q, supports[1], x))
+        rows = contributions(f, p.everywhere(x), q.everywhere(x))
         with np.errstate(over="ignore"):
             block = rows.sum(axis=1)
         totals, points, last = totals + block, points + len(x), float(block[0])
@@ -64,12 +67,27 @@ def _blocks(low: float, high: float) -> Iterator[np.ndarray]:
         start, size = stop, 2 * size
 
 
-def _on(p: Law, support: Support, x: np.ndarray) -> np.ndarray:
-    inside = (x >= support.low) & (x <= support.high)
-    found = np.full(x.shape, -math.inf)
-    with np.errstate(all="ignore"):
-        found[inside] = p.log_density()(x[inside])
-    return found
+def _on_grid(f: FDivergence, mapped: Callable[[float], float], p: Law, q: Law) -> Answer:
+    """Over all combinations of the points of the parts, where there are finitely many."""
+    axes = []
+    for parts in zip(p.parts, q.parts, strict=True):
+        ends = [_support(part) for part in parts]
+        low, high = min(s.low for s in ends), max(s.high for s in ends)
+        if not high - low < _MOST:
+            raise UnsupportedPairError(
+                f"a product with a part of {high - low + 1:g} points is not enumerated"
+            )
+        axes.append(np.arange(low, high + 1))
+    points = math.prod(len(x) for x in axes)
+    if points > _MOST:
+        raise UnsupportedPairError(f"a product of {points} points is not enumerated, {_MOST} at most")
+    log_p, log_q = (
+        reduce(np.add.outer, [part.everywhere(x) for part, x in zip(law.parts, axes, strict=True)]).ravel()
+        for law in (p, q)
+    )
+    value, _, _, rounding = map(float, contributions(f, log_p, log_q).sum(axis=1))
+    numbers = (value, max(value - rounding, 0.0), value + rounding) if value < math.inf else (math.inf,) * 3
+    return Answer(*map(mapped, numbers), kind="enumeration", method=f"sum over {points} points")
 
 
 def _support(law: Law) -> Support:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -73,7 +74,7 @@ class Law:
     `parameters` are arrays of the caller's library in double precision; their leading axes are the batch.
     `transforms` are applied to the variable of the base family, first one first. A law of no known family (`family` is
     None) has a `density` and a support instead, or is a product: independent draws of `inner`, whose last `axes` of the
-    batch are those of one event. `label` is what messages call it.
+    batch are those of one event, or of each of `parts`, one after the other. `label` is what messages call it.
     """
 
     family: Family | None
@@ -85,6 +86,9 @@ class Law:
     draw: Callable[[int, int], np.ndarray] | None = None
     inner: Law | None = None
     axes: int = 0
+    parts: tuple[Law, ...] = ()
+    event_given: tuple[int, ...] = ()
+    quantiles: Callable[[np.ndarray], np.ndarray] | None = None
 
     @property
     def name(self) -> str:
@@ -104,6 +108,8 @@ class Law:
         """The shape of the batch of laws."""
         if self.inner is not None:
             return self.inner.batch[: len(self.inner.batch) - self.axes]
+        if self.parts:
+            return np.broadcast_shapes(*(part.batch for part in self.parts))
         if self.family is None:
             return ()
         return np.broadcast_shapes(*(self._batch_of(name) for name in self.parameters))
@@ -113,7 +119,11 @@ class Law:
         """The shape of one draw."""
         if self.inner is not None:
             return self.inner.batch[len(self.inner.batch) - self.axes :] + self.inner.event
-        if self.family is None or self.family.rank == 0:
+        if self.parts:
+            return (sum(part.size for part in self.parts),)
+        if self.family is None:
+            return self.event_given
+        if self.family.rank == 0:
             return ()
         lengths = [
             self.parameters[name].shape[-1]
@@ -130,26 +140,47 @@ class Law:
     @property
     def arrays(self) -> tuple[Array, ...]:
         """Everything in it that may carry a gradient."""
-        return tuple((self.inner or self).parameters.values())
+        inside = self.parts if self.inner is None else (self.inner,)
+        return (*self.parameters.values(), *(array for part in inside for array in part.arrays))
 
     def _batch_of(self, name: str) -> tuple[int, ...]:
         shape = tuple(self.parameters[name].shape)
         rank = self.family.ranks.get(name, 0) if self.family else 0
         return shape[: len(shape) - rank]
 
-    def at(self, index: tuple[int, ...]) -> Law:
-        """The one law at that place of a batch, with parameters of NumPy; `index` counts from the last axes."""
+    @property
+    def size(self) -> int:
+        """How many numbers one draw is."""
+        return math.prod(self.event)
+
+    def pick(self, index: tuple[int, ...]) -> Law:
+        """The laws at that place of the last axes of a batch, their parameters as they are."""
         if self.inner is not None:
-            raise UnsupportedPairError(
-                f"{self.name} in a batch has no closed form here; pass one law at a time"
-            )
+            return self.unrolled().pick(index)
+        if self.parts:
+            return replace(self, parts=tuple(part.pick(index) for part in self.parts))
         chosen = {}
         for name, value in self.parameters.items():
-            array, shape = to_numpy(value), self._batch_of(name)
-            place = index[len(index) - len(shape) :]
-            chosen[name] = array[tuple(0 if n == 1 else i for i, n in zip(place, shape, strict=True))]
-        maps = tuple(t.at(index) for t in self.transforms)
-        return replace(self, parameters=chosen, transforms=maps)
+            chosen[name] = value[placed(self._batch_of(name), index)]
+        return replace(self, parameters=chosen, transforms=tuple(t.at(index) for t in self.transforms))
+
+    def unrolled(self) -> Law:
+        """Independent draws of one law as parts, a law each."""
+        if self.inner is None:
+            return self
+        places = np.ndindex(*self.inner.batch[len(self.inner.batch) - self.axes :])
+        parts = (self.inner.pick(place).unrolled() for place in places)
+        return Law(
+            None, {}, label=self.label, parts=tuple(x for part in parts for x in part.parts or (part,))
+        )
+
+    def at(self, index: tuple[int, ...]) -> Law:
+        """The one law at that place of a batch, with parameters of NumPy; `index` counts from the last axes."""
+        return self.pick(index)._on_host()
+
+    def _on_host(self) -> Law:
+        parameters = {name: to_numpy(value) for name, value in self.parameters.items()}
+        return replace(self, parameters=parameters, parts=tuple(part._on_host() for part in self.parts))
 
     @property
     def frozen(self) -> Any:
@@ -188,6 +219,28 @@ class Law:
 
         return log_density
 
+    def everywhere(self, x: np.ndarray, *, ends: bool = True) -> np.ndarray:
+        """The log-density at any points of shape (n, ...), −inf outside the support, whose ends count if `ends`."""
+        if self.parts:
+            columns = np.split(
+                x.reshape(len(x), -1), np.cumsum([part.size for part in self.parts])[:-1], axis=1
+            )
+            shaped = (c.reshape(-1, *part.event) for c, part in zip(columns, self.parts, strict=True))
+            return np.sum(
+                [part.everywhere(c, ends=ends) for c, part in zip(shaped, self.parts, strict=True)], axis=0
+            )
+        support = self.support
+        if support is None:
+            with np.errstate(all="ignore"):
+                return np.asarray(self.log_density()(x), dtype=float)
+        inside = (x > support.low) & (x < support.high)
+        if ends:
+            inside |= (x == support.low) | (x == support.high)
+        found = np.full(x.shape, -math.inf)
+        with np.errstate(all="ignore"):
+            found[inside] = self.log_density()(x[inside])
+        return found
+
     def _base_log_density(self) -> Callable[[np.ndarray], np.ndarray]:
         own = self.family.log_density if self.family else None
         if own is not None:
@@ -198,6 +251,8 @@ class Law:
 
     def quantile(self, u: np.ndarray) -> np.ndarray | None:
         """The quantiles of a law in one dimension, where its family knows them."""
+        if self.quantiles is not None:
+            return self.quantiles(u)
         if self.family is None or self.family.frozen is None or not hasattr(self.frozen, "ppf"):
             return None
         falling = sum(not t.increasing for t in self.transforms) % 2
@@ -210,10 +265,22 @@ class Law:
         """`n` independent draws, the same for the same seed."""
         if self.draw is not None:
             return self.draw(n, seed)
+        if self.parts:
+            seeds = np.random.SeedSequence(seed).generate_state(len(self.parts))
+            drawn = (part.sample(n, int(s)) for part, s in zip(self.parts, seeds, strict=True))
+            return np.concatenate([x.reshape(n, -1) for x in drawn], axis=1)
         x = np.asarray(self.frozen.rvs(size=n, random_state=np.random.default_rng(seed)), dtype=float)
         for t in self.transforms:
             x = t.forward(x)
         return x
+
+
+class Composite(ABC):
+    """A law made of others, which `between` takes as it takes theirs."""
+
+    @abstractmethod
+    def law(self, read: Callable[[Any, str], Law]) -> Law:
+        """The record that `between` works on, of the laws that `read` makes of those inside."""
 
 
 def law(
@@ -243,6 +310,13 @@ def check(what: str, value: Array, domain: Domain) -> None:
     place: tuple[int, ...] = tuple(int(i) for i in np.argwhere(bad)[0])
     where = f" at index {', '.join(map(str, place))}" if place else ""
     raise InvalidInputError(f"{what} is {float(array[place]):g}{where}; expected {domain.words}")
+
+
+def placed(shape: tuple[int, ...], index: tuple[int, ...]) -> tuple[int | slice, ...]:
+    """Where `index`, which counts from the last axes, is found in an array that broadcasts to the batch."""
+    place = index[max(len(index) - len(shape), 0) :]
+    kept = (slice(None),) * (len(shape) - len(place))
+    return (*kept, *(0 if n == 1 else i for i, n in zip(place, shape[len(kept) :], strict=True)))
 
 
 def to_numpy(x: Array) -> np.ndarray:

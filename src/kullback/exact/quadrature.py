@@ -12,7 +12,7 @@ from kullback.answer import Answer
 from kullback.divergences import Divergence, FDivergence
 from kullback.errors import ConvergenceError
 from kullback.exact.integrand import contributions, reduced
-from kullback.exact.law import LINE, Law
+from kullback.exact.law import Law
 from kullback.exact.panels import Panel, panels
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
@@ -92,17 +92,8 @@ def _missing(p: Law, mass: float) -> float:
 
 
 def _inside(p: Law) -> Callable[[np.ndarray], np.ndarray]:
-    """The log-density, −inf outside the support; the law itself is asked only where it has mass."""
-    log_density, support = p.log_density(), p.support or LINE
-
-    def everywhere(x: np.ndarray) -> np.ndarray:
-        inside = (x > support.low) & (x < support.high)
-        found = np.full(x.shape, -math.inf)
-        with np.errstate(all="ignore"):
-            found[inside] = log_density(x[inside])
-        return found
-
-    return everywhere
+    """The log-density, −inf outside the support and at its ends, where it may be infinite."""
+    return lambda x: p.everywhere(x, ends=False)
 
 
 def _adaptive(

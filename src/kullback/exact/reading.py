@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from kullback.errors import UnsupportedPairError
-from kullback.exact.law import Law
+from kullback.exact.law import Composite, Law
 
 _ADAPTERS = ("torch", "scipy", "numpyro")
 
@@ -15,6 +15,8 @@ def read(thing: Any, name: str) -> Law:
     """The law that `thing` describes; `name` is the argument's name for the error."""
     if isinstance(thing, Law):
         return thing
+    if isinstance(thing, Composite):
+        return thing.law(read)
     for adapter in _ADAPTERS:
         module = import_module(f"kullback.exact.adapters.{adapter}")
         if any(kind.__module__.startswith(module.MODULE) for kind in type(thing).__mro__):

@@ -28,12 +28,8 @@ def aligned(d: Divergence, p: Law, q: Law) -> tuple[Law, Law]:
         np.broadcast_shapes(p.batch, q.batch)
     except ValueError:
         raise ShapeError(f"the batches {p.batch} of `P` and {q.batch} of `Q` do not broadcast") from None
-    ops(*_arrays(p), *_arrays(q))
+    ops(*p.arrays, *q.arrays)
     return _stripped(p, q) if blind_to_transforms(d) else (p, q)
-
-
-def _arrays(p: Law) -> list[object]:
-    return list(p.inner.parameters.values()) if p.inner is not None else list(p.parameters.values())
 
 
 def _category_count(p: Law) -> int | None:
@@ -63,13 +59,31 @@ def _stripped(p: Law, q: Law) -> tuple[Law, Law]:
 
 
 def _as_one_kind(p: Law, q: Law) -> tuple[Law, Law]:
-    """Independent normal laws next to a multivariate normal one become multivariate too."""
+    """Independent normal laws next to a multivariate normal one become multivariate too; products, parts."""
     for law, other in ((p, q), (q, p)):
         many = law.family is not None and law.family.name == "multivariate_normal"
         if many and other.inner is not None and other.axes == 1 and other.inner.name == "normal":
             wide = _as_multivariate_normal(other.inner)
             return (p, wide) if law is p else (wide, q)
+    if p.inner is not None and q.inner is not None and p.axes == q.axes:
+        return p, q
+    p, q = p.unrolled(), q.unrolled()
+    for law, other in ((p, q), (q, p)):
+        many = law.family is not None and law.family.name == "multivariate_normal"
+        if many and other.parts and all(part.name == "normal" for part in other.parts):
+            wide = _as_multivariate_normal(_side_by_side(other.parts))
+            return (p, wide) if law is p else (wide, q)
     return p, q
+
+
+def _side_by_side(parts: tuple[Law, ...]) -> Law:
+    arrays = [array for part in parts for array in part.arrays]
+    xp, shape = ops(*arrays), np.broadcast_shapes(*(array.shape for array in arrays))
+    rows = {
+        name: xp.stack([xp.broadcast_to(part.parameters[name], shape) for part in parts], axis=-1)
+        for name in parts[0].parameters
+    }
+    return replace(parts[0], parameters=rows)
 
 
 def _as_multivariate_normal(inner: Law) -> Law:
@@ -88,6 +102,10 @@ def decided_by_support(f: FDivergence, p: Law, q: Law) -> tuple[float, str] | No
     ]
     if len(counts) == 2 and bool(ops(*counts).any(counts[0] != counts[1])):
         return f.upper_bound, "the numbers of trials differ: no outcome is common"
+    if p.parts and [x.event for x in p.parts] == [x.event for x in q.parts]:
+        decided = [decided_by_support(f, x, y) for x, y in zip(p.parts, q.parts, strict=True)]
+        # what decides for a part decides for the whole, with the same value: its upper bound
+        return next((x for x in decided if x is not None), None)
     left, right = p.support, q.support
     if left is None or right is None:
         return None

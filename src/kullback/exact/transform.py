@@ -77,6 +77,8 @@ class Transform:
         return np.zeros_like(x) + np.log(np.abs(self.scale))
 
 
-def _one(x: np.ndarray, index: tuple[int, ...]) -> float:
-    place = index[len(index) - x.ndim :]
-    return float(x[tuple(0 if n == 1 else i for i, n in zip(place, x.shape, strict=True))])
+def _one(x: np.ndarray, index: tuple[int, ...]) -> Any:
+    place = index[max(len(index) - x.ndim, 0) :]
+    kept = (slice(None),) * (x.ndim - len(place))
+    found = x[(*kept, *(0 if n == 1 else i for i, n in zip(place, x.shape[len(kept) :], strict=True)))]
+    return found if found.ndim else float(found)
