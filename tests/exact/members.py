@@ -41,11 +41,18 @@ MEMBERS: dict[str, list[dict[str, object]]] = {
     "inverse_gaussian": [{"mean": 1.2, "shape": 2.0}, {"mean": 0.8, "shape": 1.5}, {"mean": 1.0, "shape": 3.0}],
     "laplace": [{"loc": 0.3, "scale": 1.2}, {"loc": -1.0, "scale": 0.7}, {"loc": 0.5, "scale": 1.9}],
     "cauchy": [{"loc": 0.3, "scale": 1.2}, {"loc": -1.0, "scale": 0.7}, {"loc": 0.5, "scale": 1.9}],
+    "half_cauchy": [{"scale": 1.2}, {"scale": 0.7}, {"scale": 1.5}],
     "logistic": [{"loc": 0.3, "scale": 1.2}, {"loc": -1.0, "scale": 0.7}],
     "student_t": [{"df": 3.0, "loc": 0.3, "scale": 1.2}, {"df": 5.0, "loc": -1.0, "scale": 0.7}],
     "uniform": [{"low": 0.2, "high": 1.5}, {"low": -1.0, "high": 1.7}, {"low": 0.5, "high": 2.5}],
     "bernoulli": [{"probs": 0.3}, {"probs": 0.85}, {"probs": 0.1}],
     "categorical": [{"probs": [0.5, 0.3, 0.2]}, {"probs": [0.1, 0.3, 0.6]}, {"probs": [0.25, 0.25, 0.5]}],
+    "continuous_bernoulli": [{"logits": 0.4}, {"logits": -9.0}, {"probs": 0.3}, {"probs": 0.85}],
+    "one_hot_categorical": [
+        {"probs": [0.5, 0.3, 0.2]},
+        {"probs": [0.1, 0.3, 0.6]},
+        {"probs": [0.25, 0.25, 0.5]},
+    ],
     "binomial": [{"total_count": 7, "probs": 0.3}, {"total_count": 7, "probs": 0.45}],
     "multinomial": [
         {"total_count": 4, "probs": [0.5, 0.3, 0.2]},

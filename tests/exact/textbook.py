@@ -97,6 +97,18 @@ def cauchy(p, q):
     return mp.log(top / (4 * p["scale"] * q["scale"]))
 
 
+def half_cauchy(p, q):
+    return cauchy({"loc": 0, **p}, {"loc": 0, **q})
+
+
+def continuous_bernoulli(p, q):
+    x, y = (s["logits"] if "logits" in s else mp.log(s["probs"] / (1 - s["probs"])) for s in (p, q))
+    with mp.workdps(200):
+        log_x, log_y = (mp.log((mp.exp(t) - 1) / t) if t else mp.mpf(0) for t in (x, y))
+        mean = 1 / (1 - mp.exp(-x)) - 1 / x if x else mp.mpf(1) / 2
+        return log_y - log_x - mean * (y - x)
+
+
 def uniform(p, q):
     return mp.log((q["high"] - q["low"]) / (p["high"] - p["low"]))
 
@@ -127,6 +139,10 @@ def categorical(p, q):
     return sum(x * mp.log(x / y) for x, y in zip(a, b, strict=True))
 
 
+def one_hot_categorical(p, q):
+    return categorical(p, q)
+
+
 def multinomial(p, q):
     return p["total_count"] * categorical(p, q)
 
@@ -145,7 +161,7 @@ KL: dict[str, Callable] = {
     for f in (
         normal, half_normal, gamma, exponential, dirichlet, beta, weibull, gumbel, pareto, inverse_gaussian, laplace,
         cauchy, uniform, bernoulli, binomial, geometric, negative_binomial, poisson, categorical, multinomial,
-        multivariate_normal,
+        multivariate_normal, half_cauchy, continuous_bernoulli, one_hot_categorical,
     )
 }  # fmt: skip
 

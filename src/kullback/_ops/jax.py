@@ -12,9 +12,11 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jax.numpy import (  # noqa: F401  (re-exported: this module is a namespace)
     abs,
+    argsort,
     broadcast_to,
     clip,
     concat,
+    cumulative_sum,
     exp,
     expand_dims,
     expm1,
@@ -29,10 +31,12 @@ from jax.numpy import (  # noqa: F401  (re-exported: this module is a namespace)
     sign,
     sqrt,
     stack,
+    take_along_axis,
     tanh,
     where,
     zeros_like,
 )
+from jax.numpy.linalg import inv  # noqa: F401
 
 NAME = "jax"
 GRADIENTS = True  # whether arrays may carry derivatives
@@ -75,6 +79,11 @@ def dtype_name(x: jax.Array) -> str:
 def precision(x: jax.Array) -> int:
     """Bits of one element."""
     return 8 * x.dtype.itemsize
+
+
+def to_index(x: jax.Array, like: jax.Array) -> jax.Array:
+    """Whole numbers as indices, of the type that `argsort` gives."""
+    return x.astype(like.dtype)
 
 
 def to_float(x: jax.Array, bits: int) -> jax.Array:
@@ -134,6 +143,10 @@ def polynomial(coefficients: Sequence[float], x: jax.Array) -> jax.Array:
 def power_of_two(x: jax.Array) -> jax.Array:
     """The power of two at or just above each element, exactly."""
     return jnp.ldexp(jnp.ones_like(x), jnp.frexp(x)[1])
+
+
+def erf(x: jax.Array) -> jax.Array:
+    return jax.scipy.special.erf(x)
 
 
 def softmax(x: jax.Array) -> jax.Array:

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy import (  # noqa: F401  (re-exported: this module is a namespace)
     abs,
+    argsort,
     broadcast_to,
     clip,
     concat,
+    cumulative_sum,
     exp,
     expand_dims,
     expm1,
@@ -28,10 +30,12 @@ from numpy import (  # noqa: F401  (re-exported: this module is a namespace)
     sign,
     sqrt,
     stack,
+    take_along_axis,
     tanh,
     where,
     zeros_like,
 )
+from numpy.linalg import inv  # noqa: F401
 
 NAME = "numpy"
 GRADIENTS = False  # whether arrays may carry derivatives
@@ -62,6 +66,11 @@ def precision(x: np.ndarray) -> int:
 def to_float(x: np.ndarray, bits: int) -> np.ndarray:
     """The same values in float32 or float64."""
     return x.astype(np.float64 if bits == 64 else np.float32, copy=False)
+
+
+def to_index(x: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """Whole numbers as indices, of the type that `argsort` gives."""
+    return x.astype(like.dtype)
 
 
 def sum(x: np.ndarray, axis: int = -1, keepdims: bool = False) -> np.ndarray:  # noqa: A001
@@ -114,6 +123,12 @@ def polynomial(coefficients: Sequence[float], x: np.ndarray) -> np.ndarray:
 def power_of_two(x: np.ndarray) -> np.ndarray:
     """The power of two at or just above each element, exactly."""
     return np.ldexp(np.ones_like(x), np.frexp(x)[1])
+
+
+def erf(x: np.ndarray) -> np.ndarray:
+    from scipy import special
+
+    return special.erf(x)
 
 
 def softmax(x: np.ndarray) -> np.ndarray:

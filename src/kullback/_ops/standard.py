@@ -46,6 +46,10 @@ class Standard:
         """The same values in float32 or float64."""
         return self._xp.astype(x, self._xp.float64 if bits == 64 else self._xp.float32, copy=False)
 
+    def to_index(self, x: Array, like: Array) -> Array:
+        """Whole numbers as indices, of the type that `argsort` gives."""
+        return self._xp.astype(x, like.dtype)
+
     def where(self, condition: Array, x: Array | float, y: Array | float) -> Array:
         like: Any = x if hasattr(x, "dtype") else y
         x, y = (v if hasattr(v, "dtype") else self._xp.asarray(v, dtype=like.dtype) for v in (x, y))
@@ -62,6 +66,12 @@ class Standard:
 
     def max(self, x: Array, axis: int = -1, keepdims: bool = False) -> Array:
         return self._xp.max(x, axis=axis, keepdims=keepdims)
+
+    def cumulative_sum(self, x: Array, axis: int = -1) -> Array:
+        return self._xp.cumulative_sum(x, axis=axis)
+
+    def inv(self, x: Array) -> Array:
+        return self._xp.linalg.inv(x)
 
     def extremes(self, x: Array) -> tuple[float, float]:
         """The smallest and the largest element."""
@@ -93,6 +103,11 @@ class Standard:
     def power_of_two(self, x: Array) -> Array:
         """A power of two near each element, exactly."""
         return self._xp.pow(self._xp.zeros_like(x) + 2.0, self._xp.floor(self._xp.log2(x)))
+
+    def erf(self, x: Array) -> Array:
+        from scipy import special
+
+        return self.asarray(special.erf(self.to_numpy(x)))
 
     def softmax(self, x: Array) -> Array:
         e = self._xp.exp(x - self._top(x))

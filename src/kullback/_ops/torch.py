@@ -11,7 +11,9 @@ import torch
 from torch import (  # noqa: F401  (re-exported: this module is a namespace)
     Tensor,
     abs,
+    argsort,
     clip,
+    erf,
     exp,
     expm1,
     isfinite,
@@ -28,6 +30,7 @@ from torch import (  # noqa: F401  (re-exported: this module is a namespace)
     zeros_like,
 )
 from torch._C._functorch import is_functorch_wrapped_tensor as _is_wrapped  # pyright: ignore[reportMissingImports]
+from torch.linalg import inv  # noqa: F401
 
 NAME = "torch"
 GRADIENTS = True  # whether arrays may carry derivatives
@@ -56,6 +59,11 @@ def dtype_name(x: Tensor) -> str:
 def precision(x: Tensor) -> int:
     """Bits of one element."""
     return 64 if x.dtype is torch.float64 else 32 if x.dtype is torch.float32 else 8 * x.dtype.itemsize
+
+
+def to_index(x: Tensor, like: Tensor) -> Tensor:
+    """Whole numbers as indices, of the type that `argsort` gives."""
+    return x.to(like.dtype)
 
 
 def to_float(x: Tensor, bits: int) -> Tensor:
@@ -144,6 +152,14 @@ def polynomial(coefficients: Sequence[float], x: Tensor) -> Tensor:
 
 def concat(arrays: Sequence[Tensor], axis: int = -1) -> Tensor:
     return torch.cat(tuple(arrays), dim=axis)
+
+
+def cumulative_sum(x: Tensor, axis: int = -1) -> Tensor:
+    return torch.cumsum(x, dim=axis)
+
+
+def take_along_axis(x: Tensor, indices: Tensor, axis: int = -1) -> Tensor:
+    return torch.take_along_dim(x, indices, dim=axis)
 
 
 def expand_dims(x: Tensor, axis: int) -> Tensor:

@@ -20,6 +20,7 @@ _SAME = {
     "Beta": ("beta", ("concentration1", "concentration0")),
     "Dirichlet": ("dirichlet", ("concentration",)),
     "Laplace": ("laplace", ("loc", "scale")),
+    "HalfCauchy": ("half_cauchy", ("scale",)),
     "Cauchy": ("cauchy", ("loc", "scale")),
     "Logistic": ("logistic", ("loc", "scale")),
     "StudentT": ("student_t", ("df", "loc", "scale")),
@@ -33,6 +34,9 @@ _SAME = {
 _CHANCES = {
     "Bernoulli": ("bernoulli", ()),
     "Categorical": ("categorical", ()),
+    "ContinuousBernoulli": ("continuous_bernoulli", ()),
+    "OneHotCategorical": ("one_hot_categorical", ()),
+    "OneHotCategoricalStraightThrough": ("one_hot_categorical", ()),
     "Binomial": ("binomial", ("total_count",)),
     "Multinomial": ("multinomial", ("total_count",)),
 }

@@ -27,6 +27,7 @@ _PLACED: dict[str, tuple[str, Callable[..., dict[str, Any]]]] = {
 # the scale is a parameter, loc a shift
 _SCALED: dict[str, tuple[str, Callable[..., dict[str, Any]]]] = {
     "halfnorm": ("half_normal", lambda scale: {"scale": scale}),
+    "halfcauchy": ("half_cauchy", lambda scale: {"scale": scale}),
     "expon": ("exponential", lambda scale: {"rate": 1.0 / scale}),
     "gamma": ("gamma", lambda scale, a: {"concentration": a, "rate": 1.0 / scale}),
     "erlang": ("gamma", lambda scale, a: {"concentration": a, "rate": 1.0 / scale}),

@@ -61,6 +61,10 @@ def _multinomial(p: Any) -> Any:
     return stats.multinomial(p["total_count"], _shares(p))
 
 
+def _one_hot(p: Any) -> Any:
+    return _multinomial({**p, "total_count": 1})
+
+
 def _geometric(p: Any) -> Any:
     from scipy import stats
 
@@ -109,6 +113,7 @@ BINOMIAL = family(Family("binomial", {"total_count": WHOLE, **_CHANCE}, _trials,
 MULTINOMIAL = family(
     Family("multinomial", {"total_count": WHOLE, **_CHANCES}, frozen=_multinomial, rank=1, ranks=_VECTOR)
 )
+ONE_HOT = family(Family("one_hot_categorical", _CHANCES, frozen=_one_hot, rank=1, ranks=_VECTOR))
 GEOMETRIC = family(Family("geometric", {"probs": POSITIVE_PROBABILITY}, _waiting, _geometric))
 NEGATIVE_BINOMIAL = family(
     Family(
@@ -126,7 +131,7 @@ def bernoulli(d: Divergence, p: Any, q: Any) -> Array:
     """Both classes, whose differences of mass are p − q and q − p to the last bit."""
     if "logits" in p and "logits" in q:
         return d.of_logits(_two_logits(p["logits"]), _two_logits(q["logits"]))
-    x, y = (_chance(side) for side in (p, q))
+    x, y = (chance(side) for side in (p, q))
     if not isinstance(d, FDivergence):
         return d(_two_masses(x), _two_masses(y))
     return _two_classes(d, x, y)
@@ -139,6 +144,12 @@ def categorical(d: Divergence, p: Any, q: Any) -> Array:
         return d.of_logits(p["logits"], q["logits"])
     x, y = (s["probs"] if "probs" in s else ops(s["logits"]).softmax(s["logits"]) for s in (p, q))
     return d(x, y, normalize=True)
+
+
+@closed_form("any", ONE_HOT, ONE_HOT)
+def one_hot_categorical(d: Divergence, p: Any, q: Any) -> Array:
+    """The divergence of the vectors of chances."""
+    return categorical(d, p, q)
 
 
 @closed_form("kl", BINOMIAL, BINOMIAL)
@@ -245,7 +256,8 @@ def _two_logits(x: Array) -> Array:
     return xp.stack([xp.where(sure, -math.inf, zero), xp.where(sure, 0.0, x)], axis=-1)
 
 
-def _chance(side: Any) -> Array:
+def chance(side: Any) -> Array:
+    """The chance of success, from itself or its logit."""
     if "probs" in side:
         return side["probs"]
     return ops(side["logits"]).softmax(_two_logits(side["logits"]))[..., 1]

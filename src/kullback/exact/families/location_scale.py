@@ -1,4 +1,4 @@
-"""Laplace, Cauchy, logistic and Student laws, and uniform ones."""
+"""Laplace, Cauchy, half-Cauchy, logistic and Student laws, and uniform ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kullback._ops import Array, ops
 from kullback._ops.remainders import exp_remainder
 from kullback.divergences import Divergence, FDivergence
 from kullback.errors import UnsupportedPairError
-from kullback.exact.law import LINE, POSITIVE, REAL, Family, Support
+from kullback.exact.law import HALF_LINE, LINE, POSITIVE, REAL, Family, Support
 from kullback.exact.registry import closed_form, family
 from kullback.exact.remainders import ratio_excess
 
@@ -24,6 +24,12 @@ def _cauchy(p: Any) -> Any:
     from scipy import stats
 
     return stats.cauchy(p["loc"], p["scale"])
+
+
+def _half_cauchy(p: Any) -> Any:
+    from scipy import stats
+
+    return stats.halfcauchy(scale=p["scale"])
 
 
 def _logistic(p: Any) -> Any:
@@ -55,9 +61,16 @@ def _log_cauchy(x: Any, p: Any) -> Any:
     return -2.0 * np.log(np.hypot(1.0, (x - p["loc"]) / p["scale"])) - math.log(math.pi * p["scale"])
 
 
+def _log_half_cauchy(x: Any, p: Any) -> Any:
+    return _log_cauchy(x, {"loc": 0.0, **p}) + math.log(2.0)
+
+
 _PLACE = {"loc": REAL, "scale": POSITIVE}
 LAPLACE = family(Family("laplace", _PLACE, lambda _: LINE, _laplace, _log_laplace))
 CAUCHY = family(Family("cauchy", _PLACE, lambda _: LINE, _cauchy, _log_cauchy))
+HALF_CAUCHY = family(
+    Family("half_cauchy", {"scale": POSITIVE}, lambda _: HALF_LINE, _half_cauchy, _log_half_cauchy)
+)
 LOGISTIC = family(Family("logistic", _PLACE, lambda _: LINE, _logistic))
 STUDENT = family(Family("student_t", {"df": POSITIVE, **_PLACE}, lambda _: LINE, _student))
 UNIFORM = family(
@@ -81,6 +94,13 @@ def cauchy(p: Any, q: Any) -> Array:
     return xp.log1p(
         0.25 * (change / p["scale"] * (change / q["scale"]) + shift / p["scale"] * (shift / q["scale"]))
     )
+
+
+@closed_form("kl", HALF_CAUCHY, HALF_CAUCHY)
+def half_cauchy(p: Any, q: Any) -> Array:
+    """The Cauchy form: either half of two Cauchy laws around 0 holds half of their divergence."""
+    zero = 0.0 * (p["scale"] + q["scale"])
+    return cauchy({"loc": zero, **p}, {"loc": zero, **q})
 
 
 @closed_form("any", UNIFORM, UNIFORM)
