@@ -13,7 +13,8 @@ from pathlib import Path
 import bibliography
 import curve
 import kullback as kb
-from kullback import Divergence, FDivergence
+from kullback import Divergence, FDivergence, Noun
+from kullback.divergences.placed import Placed
 
 PEERS = Path(__file__).parents[1] / "benchmarks" / "peer_numerics.md"
 RATIOS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of p/q, where a page tabulates the members
@@ -48,9 +49,9 @@ def families() -> dict[str, tuple[FDivergence, ...]]:
     return dict(sorted(groups.items()))
 
 
-def relatives() -> dict[str, tuple[Divergence, ...]]:
+def relatives() -> dict[str, tuple[Noun, ...]]:
     """The same for what is not an f-divergence."""
-    groups: dict[str, tuple[Divergence, ...]] = {}
+    groups: dict[str, tuple[Noun, ...]] = {}
     for d in kb.catalogue().relatives:
         groups[stem(d)] = (*groups.get(stem(d), ()), d)
     return groups
@@ -66,7 +67,7 @@ def makers() -> list[str]:
     ]
 
 
-def stem(d: Divergence) -> str:
+def stem(d: Noun) -> str:
     """The name without its parameter."""
     return d.name.partition("(")[0]
 
@@ -133,22 +134,28 @@ def divergence(name: str, members: Sequence[FDivergence]) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def relative(name: str, members: Sequence[Divergence]) -> str:
+def relative(name: str, members: Sequence[Noun]) -> str:
     """The page of a divergence without a generator."""
-    lines = [curve.Line(d.name, partial(coin, d)) for d in members]
-    sections = [
-        *introduction(name, members[0]),
-        "## Two coins",
-        curve.svg(
-            lines, marks=(0, 0.25, 0.5, 0.75, 1), caption="the divergence of (x, 1 − x) to (½, ½) against x"
-        ),
-        NO_GENERATOR,
-    ]
+    drawn = [d for d in members if isinstance(d, (Divergence, Placed))]
+    placed, masses = (any(isinstance(d, kind) for d in drawn) for kind in (Placed, Divergence))
+    calls = ON_MASSES if masses else ON_POINTS if placed else ON_LAWS
+    sections = [*introduction(name, members[0]), *(coins(drawn) if drawn else []), f"{calls} {NO_GENERATOR}"]
     return "\n\n".join(sections) + "\n"
 
 
-NO_GENERATOR = """It answers the calls of every divergence, on masses and on logits. It has no convex generator, so
-there is no `value`, `slope` or `dual`, and a verb that needs one refuses it."""
+def coins(members: Sequence[Divergence | Placed]) -> list[str]:
+    """The figure of what has a value on masses."""
+    lines = [curve.Line(d.name, partial(coin, d)) for d in members]
+    caption = "the divergence of (x, 1 − x) to (½, ½) against x"
+    return ["## Two coins", curve.svg(lines, marks=(0, 0.25, 0.5, 0.75, 1), caption=caption)]
+
+
+ON_MASSES = "It answers the calls of every divergence, on masses and on logits."
+ON_POINTS = """It is called on masses with the `positions` of their categories, above 0 and 1, and `kb.between` computes
+it for two known distributions."""
+ON_LAWS = "It has no value on masses: `kb.between` computes it for two known distributions."
+NO_GENERATOR = """It has no convex generator, so there is no `value`, `slope` or `dual`, and a verb that needs one
+refuses it."""
 
 
 def maker(name: str) -> str:
@@ -156,9 +163,9 @@ def maker(name: str) -> str:
     return "\n\n".join(introduction(name, getattr(kb, name))) + "\n"
 
 
-def introduction(name: str, entry: Divergence | Callable[..., object]) -> list[str]:
+def introduction(name: str, entry: Noun | Callable[..., object]) -> list[str]:
     """Title, docstring, example."""
-    documented = type(entry) if isinstance(entry, Divergence) else entry
+    documented = type(entry) if isinstance(entry, Noun) else entry
     prose, example = split_docstring(inspect.getdoc(documented) or "")
     return [f"# {name}", prose, *(["```python\n" + example + "\n```"] if example else [])]
 
@@ -168,8 +175,10 @@ def generator(d: FDivergence, t: float) -> float:
     return float(d.value(math.log(t))) if t else d.at_zero
 
 
-def coin(d: Divergence, x: float) -> float:
-    """The divergence of a coin with chance x to a fair one."""
+def coin(d: Divergence | Placed, x: float) -> float:
+    """The divergence of a coin with chance x to a fair one; the faces lie at 0 and 1."""
+    if isinstance(d, Placed):
+        return float(d([x, 1.0 - x], [0.5, 0.5], positions=[0.0, 1.0]))
     return float(d([x, 1.0 - x], [0.5, 0.5]))
 
 

@@ -6,26 +6,36 @@ from typing import TYPE_CHECKING, Any
 
 from kullback.answer import Answer
 from kullback.divergences import (
+    DistanceKernel,
     Divergence,
     FDivergence,
+    GaussianKernel,
+    LaplacianKernel,
+    Noun,
     alpha,
     bhattacharyya,
     bregman,
     catalogue,
     cauchy_schwarz,
+    chernoff,
+    energy_distance,
+    fisher,
     gan,
     jeffreys,
     js,
     kl,
     le_cam,
+    mmd,
     neyman_chi2,
     pearson_chi2,
     renyi,
     reverse_kl,
     skew_js,
     squared_hellinger,
+    squared_l2,
     total_variation,
     tsallis,
+    wasserstein,
 )
 from kullback.errors import (
     ConvergenceError,
@@ -43,13 +53,14 @@ from kullback.errors import (
 
 if TYPE_CHECKING:
     from kullback.bounds import bound, lower_expectation, upper_expectation
-    from kullback.exact import between, sampled, surrogate
+    from kullback.exact import Mixture, between, sampled, surrogate
     from kullback.tables import Profile, Report, compare
 
 __version__ = "0.1.0"
 
 # verbs whose rooms bring a dataframe library or a deep-learning one are loaded on first use
 _LAZY = {
+    "Mixture": "kullback.exact",
     "Profile": "kullback.tables",
     "Report": "kullback.tables",
     "between": "kullback.exact",
@@ -75,11 +86,16 @@ __all__ = [
     "ConvergenceError",
     "CoverageWarning",
     "DTypeError",
+    "DistanceKernel",
     "Divergence",
     "FDivergence",
+    "GaussianKernel",
     "InvalidInputError",
     "KullbackError",
+    "LaplacianKernel",
     "MissingDependencyError",
+    "Mixture",
+    "Noun",
     "Profile",
     "Report",
     "ShapeError",
@@ -94,13 +110,17 @@ __all__ = [
     "bregman",
     "catalogue",
     "cauchy_schwarz",
+    "chernoff",
     "compare",
+    "energy_distance",
+    "fisher",
     "gan",
     "jeffreys",
     "js",
     "kl",
     "le_cam",
     "lower_expectation",
+    "mmd",
     "neyman_chi2",
     "pearson_chi2",
     "renyi",
@@ -108,8 +128,10 @@ __all__ = [
     "sampled",
     "skew_js",
     "squared_hellinger",
+    "squared_l2",
     "surrogate",
     "total_variation",
     "tsallis",
     "upper_expectation",
+    "wasserstein",
 ]

@@ -30,14 +30,14 @@ def test_every_divergence_brings_its_truth() -> None:
 
 
 def test_what_the_front_door_offers_is_listed() -> None:
-    at_the_door = {name for name in kb.__all__ if isinstance(getattr(kb, name), kb.Divergence)}
+    at_the_door = {name for name in kb.__all__ if isinstance(getattr(kb, name), kb.Noun)}
     assert {"kl", "js", "total_variation", "cauchy_schwarz"} <= at_the_door
     assert at_the_door <= {d.name for d in (*EVERYTHING.named, *EVERYTHING.relatives)}
     assert {"alpha", "skew_js", "renyi", "tsallis"} <= {name for name, _ in EVERYTHING.families}
 
 
 @pytest.mark.parametrize("d", [*EVERYTHING, *EVERYTHING.relatives], ids=repr)
-def test_found_by_its_own_name(d: kb.Divergence) -> None:
+def test_found_by_its_own_name(d: kb.Noun) -> None:
     assert EVERYTHING.find(d.name) == d
     assert EVERYTHING.find(d.name.upper()) == d
     assert repr(d) == d.name

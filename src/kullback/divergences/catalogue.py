@@ -12,10 +12,10 @@ from importlib import import_module
 from textwrap import wrap
 
 from kullback.divergences.generator import FDivergence
-from kullback.divergences.noun import Divergence
+from kullback.divergences.noun import Noun
 from kullback.errors import InvalidInputError
 
-Family = Callable[[float], Divergence]
+Family = Callable[[float], Noun]
 
 _HEADER = ("name", "f(0)", "f(t)/t", "f''(1)", "dual", "metric", "also called")
 
@@ -35,7 +35,7 @@ class Catalogue:
 
     named: tuple[FDivergence, ...]
     examples: tuple[FDivergence, ...]
-    relatives: tuple[Divergence, ...]
+    relatives: tuple[Noun, ...]
     families: tuple[tuple[str, Family], ...]
 
     def __iter__(self) -> Iterator[FDivergence]:
@@ -45,7 +45,7 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self.named) + len(self.examples)
 
-    def find(self, name: str) -> Divergence:
+    def find(self, name: str) -> Noun:
         r"""The divergence of a name, an alias or a family with its parameter: $\text{name} \mapsto D$.
 
         `"kl"`, `"psi"`, `"alpha(0.5)"` and `"alpha:0.5"` are such names. Raises `InvalidInputError` listing the known
@@ -120,15 +120,13 @@ def catalogue() -> Catalogue:
     >>> kb.kl in tuple(kb.catalogue())
     True
     """
-    found: dict[str, Divergence] = {}
+    found: dict[str, Noun] = {}
     families: dict[str, Family] = {}
-    members: list[Divergence] = []
+    members: list[Noun] = []
     package = import_module("kullback.divergences")
     for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
         module = import_module(f"kullback.divergences.{info.name}")
-        found.update(
-            {d.name: d for key, d in vars(module).items() if isinstance(d, Divergence) and key == d.name}
-        )
+        found.update({d.name: d for key, d in vars(module).items() if isinstance(d, Noun) and key == d.name})
         for family, (factory, parameters) in getattr(module, "FAMILIES", {}).items():
             families[family] = factory
             members.extend(factory(parameter) for parameter in parameters)

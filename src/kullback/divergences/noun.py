@@ -11,15 +11,15 @@ from kullback.divergences import logits, simplex
 from kullback.divergences.masses import in_base, masses
 
 
-class Divergence(ABC):
-    r"""A divergence on arrays, $D(p \| q) \ge 0$ with equality at p = q, called on probabilities, counts or logits.
+class Noun(ABC):
+    r"""What tells two distributions apart: any $D(p, q) \ge 0$ with a name and a formula; `kb.between` takes each.
 
-    `FDivergence` is the family that a convex generator defines; its relatives (Rényi, Bregman, Cauchy–Schwarz) answer
-    the same calls and have no generator, so that a verb which needs one refuses them.
+    A `Divergence` is one that masses alone decide. Those that also need to know where the categories lie, or densities
+    that can be differentiated, are other nouns, with calls of their own. Source: [cover2006].
 
     >>> import kullback as kb
-    >>> isinstance(kb.renyi(2), kb.FDivergence)
-    False
+    >>> isinstance(kb.wasserstein(1), kb.Noun), isinstance(kb.wasserstein(1), kb.Divergence)
+    (True, False)
     """
 
     @property
@@ -31,6 +31,21 @@ class Divergence(ABC):
     @abstractmethod
     def formula(self) -> str:
         """The definition, in LaTeX: f(t) for an f-divergence."""
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Divergence(Noun):
+    r"""A divergence on arrays, $D(p \| q) \ge 0$ with equality at p = q, called on probabilities, counts or logits.
+
+    `FDivergence` is the family that a convex generator defines; its relatives (Rényi, Bregman, Cauchy–Schwarz) answer
+    the same calls and have no generator, so that a verb which needs one refuses them.
+
+    >>> import kullback as kb
+    >>> isinstance(kb.renyi(2), kb.FDivergence)
+    False
+    """
 
     @abstractmethod
     def _on_masses(self, xp: Namespace, *arrays: Array) -> Array:
@@ -110,6 +125,3 @@ class Divergence(ABC):
         xp, a, b = logits.read(a, b, axis=axis, validate=validate)
         with xp.quiet():
             return simplex.finish(xp, in_base(self._on_logits(a, b), base), axis if keepdims else None)
-
-    def __repr__(self) -> str:
-        return self.name
