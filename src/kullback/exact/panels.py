@@ -13,6 +13,7 @@ from kullback.exact.law import Law, Support
 
 _LEVELS = np.array([1e-12, 1e-8, 1e-5, 1e-3, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 0.999, 1 - 1e-5, 1 - 1e-8])
 _FARTHEST = 1e150  # squares of points stay finite
+_SPAN = 8.0  # of distances from an end, within a panel that is not logarithmic
 _STEPS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 
 
@@ -46,18 +47,31 @@ class Panel:
 
 def panels(p: Law, q: Law) -> list[Panel]:
     """Pieces that cover both supports, finest where either law has its mass."""
-    supports = [_support(law) for law in (p, q)]
+    laws = (*p.leaves, *q.leaves)
+    supports = [_support(law) for law in laws]
     low, high = min(s.low for s in supports), max(s.high for s in supports)
-    marks = [_landmarks(law, s) for law, s in zip((p, q), supports, strict=True)]
+    marks = [_landmarks(law, s) for law, s in zip(laws, supports, strict=True)]
+    spread = max(x[-1] for x in marks) - min(x[0] for x in marks)
+    marks += [_outwards(x, spread) for x in marks]
     points = np.concatenate([*marks, [end for s in supports for end in (s.low, s.high)]])
     points = np.unique(points[(points > low) & (points < high) & (np.abs(points) < _FARTHEST)])
     found = [Panel(float(a), float(b)) for a, b in itertools.pairwise(points)]
     # a jump or a singularity of one law at an end inside the other's support is approached logarithmically too
     inner = {end for s in supports for end in (s.low, s.high) if low < end < high}
     found = [piece for panel in found for piece in _refined(panel, inner)]
+    anchors = [end for end in (low, high, *inner) if math.isfinite(end)]
+    found = [_stretched(panel, [*anchors, float(np.median(points))]) for panel in found]
     first, last = float(points[0]), float(points[-1])
     spread = last - first if last > first else max(abs(first), 1.0)
     return found + _towards(low, first, -spread) + _towards(high, last, spread)
+
+
+def _outwards(marks: np.ndarray, spread: float) -> np.ndarray:
+    """From a law's own scale to that of all in growing steps: its tails are seen where another law is wider or far."""
+    middle = 0.5 * (marks[0] + marks[-1])
+    half = max(0.5 * (marks[-1] - marks[0]), float(np.spacing(abs(middle))))
+    steps = half * 2.0 ** np.arange(1.0, max(math.log2(spread / half), 1.0))
+    return np.concatenate([middle - steps, middle + steps])
 
 
 def _refined(panel: Panel, ends: set[float]) -> list[Panel]:
@@ -68,6 +82,16 @@ def _refined(panel: Panel, ends: set[float]) -> list[Panel]:
     left = _inwards(a, middle) if a in ends else [Panel(a, middle)]
     right = _inwards(b, middle) if b in ends else [Panel(middle, b)]
     return left + right
+
+
+def _stretched(panel: Panel, anchors: list[float]) -> Panel:
+    """In the logarithm of the distance from the first anchor that one end is many times closer to than the other."""
+    for anchor in anchors if panel.kind == "plain" else ():
+        a, b = panel.low - anchor, panel.high - anchor
+        near, far = sorted((abs(a), abs(b)))
+        if a * b > 0 and far > _SPAN * near:
+            return Panel(-math.log(far), -math.log(near), "in", anchor, math.copysign(1.0, a))
+    return panel
 
 
 def _towards(end: float, start: float, spread: float) -> list[Panel]:

@@ -10,9 +10,9 @@ import numpy as np
 
 from kullback._ops import ops
 from kullback.errors import UnsupportedPairError
-from kullback.exact.adapters import attributes
+from kullback.exact.adapters import attributes, torch_transforms
 from kullback.exact.law import Law, Support
-from kullback.exact.transform import Transform
+from kullback.exact.mixture import mixed, split
 
 MODULE = "torch.distributions"
 
@@ -22,10 +22,13 @@ def read(thing: Any) -> Law | None:
     name = type(thing).__name__
     if name == "Independent":
         return _independent(thing)
+    if name == "MixtureSameFamily":
+        inner = read(thing.component_distribution)
+        return _unknown(thing) if inner is None else mixed(thing.mixture_distribution.probs, split(inner))
     found = attributes.read(thing)
     if found is not None:
         return found
-    if name == "TransformedDistribution":
+    if name in ("TransformedDistribution", "LogisticNormal"):
         return _transformed(thing)
     return _unknown(thing)
 
@@ -40,29 +43,19 @@ def _independent(thing: Any) -> Law | None:
 
 def _transformed(thing: Any) -> Law | None:
     base = read(thing.base_dist)
-    if base is None or base.family is None:
+    if base is None or (base.family is None and base.inner is None):
         return _unknown(thing)
-    transforms = []
-    for t in thing.transforms:
-        name = type(t).__name__
-        if name == "ExpTransform":
-            transforms.append(Transform("exp"))
-        elif name == "AffineTransform":
-            transforms.append(attributes.affine(_array(t.loc), _array(t.scale)))
-        elif name == "PowerTransform":
-            transforms.append(Transform("power", 0.0, attributes.affine(0.0, _array(t.exponent)).scale))
-        else:
-            return _unknown(thing)
-    return replace(base, transforms=(*base.transforms, *transforms))
-
-
-def _array(x: Any) -> Any:
-    return ops(x).asarray(x)
+    transforms = [torch_transforms.read(t, ops(_some_array(thing.base_dist))) for t in thing.transforms]
+    known = tuple(t for t in transforms if t is not None)
+    if len(known) < len(transforms):
+        return _unknown(thing)
+    return replace(base, transforms=(*base.transforms, *known))
 
 
 def _unknown(thing: Any) -> Law | None:
-    """Any other law on the line, by its own log_prob."""
-    if tuple(thing.event_shape) or tuple(thing.batch_shape):
+    """Any other law on the line or the plane, by its own log_prob."""
+    event = tuple(thing.event_shape)
+    if event not in ((), (2,)) or tuple(thing.batch_shape):
         return None
     constraint = thing.support
     low = float(getattr(constraint, "lower_bound", -math.inf))
@@ -71,10 +64,18 @@ def _unknown(thing: Any) -> Law | None:
 
     def log_density(x: np.ndarray) -> np.ndarray:
         points = xp.to_float(xp.asarray(np.ascontiguousarray(x)), 64)
-        return np.asarray(xp.to_numpy(xp.detach(thing.log_prob(points))), dtype=float)
+        if not event:
+            return np.asarray(xp.to_numpy(xp.detach(thing.log_prob(points))), dtype=float)
+        inside = np.asarray(xp.to_numpy(constraint.check(points)))
+        inside = inside.reshape(len(x), -1).all(axis=1)  # constraints put together may answer by coordinate
+        found = np.full(inside.shape, -math.inf)
+        found[inside] = xp.to_numpy(xp.detach(thing.log_prob(points[inside])))
+        return found
 
-    support = Support(low, high, bool(getattr(constraint, "is_discrete", False)))
-    return Law(None, {}, label=type(thing).__name__, density=log_density, support_given=support)
+    label, discrete = type(thing).__name__, bool(getattr(constraint, "is_discrete", False))
+    if event:
+        return None if discrete else Law(None, {}, label=label, density=log_density, event_given=event)
+    return Law(None, {}, label=label, density=log_density, support_given=Support(low, high, discrete))
 
 
 def _some_array(thing: Any) -> Any:
