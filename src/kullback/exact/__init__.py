@@ -4,6 +4,7 @@ from kullback.exact.control_variates import Estimator, fixed, k1, k2, k3, regres
 from kullback.exact.cross_entropy import rare_event
 from kullback.exact.dispatch import between
 from kullback.exact.importance import expectations
+from kullback.exact.mixture import Mixture
 from kullback.exact.monte_carlo import sampled
 from kullback.exact.pareto import effective_size, pareto_k, tail_index
 from kullback.exact.product import Product
@@ -12,6 +13,7 @@ from kullback.exact.surrogate import in_loss, surrogate
 
 __all__ = [
     "Estimator",
+    "Mixture",
     "NormalMixture",
     "Product",
     "between",

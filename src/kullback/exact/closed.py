@@ -25,6 +25,8 @@ from kullback.divergences.renyi import Renyi
 from kullback.errors import UnsupportedPairError
 from kullback.exact import registry
 from kullback.exact.law import Law
+from kullback.exact.normals import normals
+from kullback.exact.overlap import angle
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,9 @@ def _cauchy_schwarz(p: Law, q: Law) -> Closed | None:
     """The Rényi divergence of order ½ of the squared densities, each scaled to mass 1."""
     found = registry.square_of(p, q)
     if found is None:
-        return None
+        if normals(p) is None or normals(q) is None:
+            return None
+        return Closed(angle(p, q), "closed form, integrals of products of normal laws")
     square, left, right = found
     (first, first_good), (second, second_good) = square(left.parameters), square(right.parameters)
     xp = ops(first_good, second_good)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,14 +10,14 @@ import numpy as np
 
 from kullback._ops import Array, ops
 from kullback.errors import InvalidInputError, ShapeError, UnsupportedPairError
-from kullback.exact.law import Law, Support, to_numpy
+from kullback.exact.law import Composite, Law, Support, placed, to_numpy
 
 _TOLERANCE = 1e-6  # of the sum of the weights, which single precision keeps
 _ROUNDING = 1e-12  # of the same sum in double precision
 
 
 @dataclass(frozen=True, eq=False)
-class Mixture:
+class Mixture(Composite):
     r"""A mixture of known distributions, $p = \sum_i w_i\, p_i$, for `between`.
 
     `components` is a sequence of k distributions that `between` reads, mixtures among them, or one batched distribution
@@ -54,7 +53,7 @@ class Mixture:
     def law(self, read: Callable[[Any, str], Law]) -> Law:
         """The record of it, with components read by `read`."""
         if isinstance(self.components, (list, tuple)):
-            parts = tuple(read(c, f"component {i}") for i, c in enumerate(self.components))
+            parts = tuple(read(c, f"components[{i}]") for i, c in enumerate(self.components))
         else:
             parts = split(read(self.components, "components"))
         return mixed(self.weights, parts)
@@ -99,13 +98,18 @@ class MixtureLaw(Law):
         live = to_numpy(self.parameters["weights"]) > 0
         return tuple(c for c, good in zip(self.components, live, strict=True) if good)
 
+    def pick(self, index: tuple[int, ...]) -> Law:
+        """The mixtures at that place of the last axes of a batch."""
+        weights = self.parameters["weights"]
+        chosen = weights[placed(tuple(weights.shape[:-1]), index)]
+        return replace(
+            self, parameters={"weights": chosen}, components=tuple(c.pick(index) for c in self.components)
+        )
+
     def at(self, index: tuple[int, ...]) -> Law:
-        """The one mixture at that place of a batch."""
-        weights = to_numpy(self.parameters["weights"])
-        shape = weights.shape[:-1]
-        place = index[len(index) - len(shape) :]
-        chosen = weights[tuple(0 if n == 1 else i for i, n in zip(place, shape, strict=True))]
-        return mixed(chosen, tuple(c.at(index) for c in self.components))
+        """The one mixture at that place of a batch, with parameters of NumPy."""
+        found = self.pick(index)
+        return mixed(to_numpy(found.parameters["weights"]), tuple(c.at(index) for c in self.components))
 
     @property
     def support(self) -> Support | None:
@@ -120,10 +124,10 @@ class MixtureLaw(Law):
 
     def log_density(self) -> Callable[[np.ndarray], np.ndarray]:
         """log Σ w_i p_i, without overflow; a component is asked only where it has mass."""
-        parts = [(w, within(c)) for w, c in zip(np.log(self.weights), self.leaves, strict=True)]
+        parts = list(zip(np.log(self.weights), self.leaves, strict=True))
 
         def log_density(x: np.ndarray) -> np.ndarray:
-            return np.logaddexp.reduce([w + inside(x) for w, inside in parts], axis=0)
+            return np.logaddexp.reduce([w + c.everywhere(x) for w, c in parts], axis=0)
 
         return log_density
 
@@ -144,22 +148,6 @@ class MixtureLaw(Law):
             if count
         ]
         return np.concatenate(parts)
-
-
-def within(law: Law) -> Callable[[np.ndarray], np.ndarray]:
-    """The log-density on any points, −inf outside the support."""
-    log_density, support = law.log_density(), law.support
-    if support is None:
-        return log_density
-
-    def everywhere(x: np.ndarray) -> np.ndarray:
-        inside = (x >= support.low) & (x <= support.high)
-        found = np.full(x.shape, -math.inf)
-        with np.errstate(all="ignore"):
-            found[inside] = log_density(x[inside])
-        return found
-
-    return everywhere
 
 
 def mixed(weights: Any, components: Sequence[Law]) -> Law:
@@ -194,6 +182,8 @@ def split(law: Law) -> tuple[Law, ...]:
 
 def _taken(law: Law, i: int, skip: int) -> Law:
     """The law at `i` of the batch axis that has `skip` axes of the batch to its right."""
+    if law.parts:
+        return replace(law, parts=tuple(_taken(part, i, skip) for part in law.parts))
     if law.inner is not None:
         return replace(law, inner=_taken(law.inner, i, skip + law.axes))
     ranks = law.family.ranks if law.family else {"weights": 1}

@@ -12,6 +12,7 @@ from kullback.divergences import Divergence, FDivergence
 from kullback.errors import ConvergenceError, UnsupportedPairError
 from kullback.exact.integrand import contributions, reduced
 from kullback.exact.law import Law
+from kullback.exact.normals import normals
 from kullback.exact.panels import panels
 from kullback.exact.registry import families
 
@@ -151,9 +152,10 @@ def _marginals(law: Law) -> tuple[Law, Law]:
     if law.parts:
         first, second = law.parts
         return first, second
-    if law.family is not None and law.family.name == "multivariate_normal":
-        spread = np.linalg.norm(law.parameters["scale_tril"], axis=-1)
-        ends = [{"loc": m, "scale": s} for m, s in zip(law.parameters["loc"], spread, strict=True)]
+    normal = normals(law)
+    if normal is not None:
+        mean, covariance = normal.moments()
+        ends = [{"loc": m, "scale": np.sqrt(v)} for m, v in zip(mean, np.diagonal(covariance), strict=True)]
         return Law(known["normal"], ends[0]), Law(known["normal"], ends[1])
     if law.family is not None:
         raise UnsupportedPairError(f"{law.name} has no density on the plane")

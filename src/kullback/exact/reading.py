@@ -8,7 +8,7 @@ from typing import Any
 from kullback.errors import UnsupportedPairError
 from kullback.exact.law import Composite, Law
 
-_ADAPTERS = ("torch", "scipy", "numpyro")
+_ADAPTERS = ("torch", "scipy", "numpyro", "sklearn")
 
 
 def read(thing: Any, name: str) -> Law:

@@ -7,6 +7,7 @@ from typing import Any
 
 from kullback.exact.adapters import attributes
 from kullback.exact.law import Law
+from kullback.exact.mixture import mixed, split
 from kullback.exact.transform import Transform
 
 MODULE = "numpyro.distributions"
@@ -22,6 +23,13 @@ def read(thing: Any) -> Law | None:
         return Law(None, {}, label=f"independent {inner.name}", inner=inner, axes=axes)
     if name == "TransformedDistribution":
         return _transformed(thing)
+    if name == "MixtureSameFamily":
+        inner = read(thing.component_distribution)
+        return None if inner is None else mixed(thing.mixing_distribution.probs, split(inner))
+    if name == "MixtureGeneral":
+        found = [read(component) for component in thing.component_distributions]
+        known = [law for law in found if law is not None]
+        return mixed(thing.mixing_distribution.probs, known) if len(known) == len(found) else None
     return attributes.read(thing)
 
 
