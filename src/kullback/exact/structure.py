@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from kullback._ops import ops
-from kullback.divergences import Divergence, FDivergence, bhattacharyya
+from kullback.divergences import FDivergence, Noun, bhattacharyya
 from kullback.divergences.renyi import Renyi
-from kullback.errors import ShapeError
+from kullback.errors import ShapeError, UnsupportedPairError
 from kullback.exact.law import Law, Support
 from kullback.exact.registry import families
 
 
-def aligned(d: Divergence, p: Law, q: Law) -> tuple[Law, Law]:
+def aligned(d: Noun, p: Law, q: Law) -> tuple[Law, Law]:
     """The pair in its simplest form with the same divergence; raises where shapes or libraries do not fit."""
     p, q = _as_one_kind(p, q)
     if p.event != q.event and not (p.family and q.family and p.family.rank != q.family.rank):
@@ -29,7 +29,14 @@ def aligned(d: Divergence, p: Law, q: Law) -> tuple[Law, Law]:
     except ValueError:
         raise ShapeError(f"the batches {p.batch} of `P` and {q.batch} of `Q` do not broadcast") from None
     ops(*p.arrays, *q.arrays)
-    return _stripped(p, q) if blind_to_transforms(d) else (p, q)
+    p, q = _stripped(p, q) if blind_to_transforms(d) else (p, q)
+    for law in (p, q):
+        if law.transforms and law.event:
+            raise UnsupportedPairError(
+                f"{law.name} is a map of a law of several numbers, which can be answered only where the other law is "
+                "the same map of another law and the divergence does not see it"
+            )
+    return p, q
 
 
 def _category_count(p: Law) -> int | None:
@@ -38,7 +45,7 @@ def _category_count(p: Law) -> int | None:
     return next(iter(p.parameters.values())).shape[-1]
 
 
-def blind_to_transforms(d: Divergence) -> bool:
+def blind_to_transforms(d: Noun) -> bool:
     """Whether a shared invertible map of the variable leaves the divergence as it is."""
     return isinstance(d, (FDivergence, Renyi)) or d == bhattacharyya
 
