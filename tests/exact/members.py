@@ -61,6 +61,48 @@ MEMBERS: dict[str, list[dict[str, object]]] = {
     "geometric": [{"probs": 0.3}, {"probs": 0.45}, {"probs": 0.2}],
     "negative_binomial": [{"total_count": 2.5, "probs": 0.3}, {"total_count": 2.5, "probs": 0.45}],
     "poisson": [{"rate": 2.5}, {"rate": 4.0}, {"rate": 1.5}],
+    "von_mises": [
+        {"loc": 0.3, "concentration": 2.0},
+        {"loc": 2.9, "concentration": 0.4},
+        {"loc": -1.0, "concentration": 12.0},
+    ],
+    "von_mises_fisher": [
+        {"direction": [0.6, 0.0, 0.8], "concentration": 2.0},
+        {"direction": [0.0, -0.6, 0.8], "concentration": 0.4},
+        {"direction": [0.8, 0.0, 0.6], "concentration": 7.0},
+    ],
+    "kumaraswamy": [
+        {"concentration1": 2.5, "concentration0": 1.5},
+        {"concentration1": 0.9, "concentration0": 1.2},
+        {"concentration1": 2.5, "concentration0": 4.0},
+    ],
+    "wishart": [
+        {"df": 5.0, "scale_tril": [[1.0, 0.0], [0.4, 1.5]]},
+        {"df": 7.5, "scale_tril": [[1.3, 0.0], [-0.2, 1.1]]},
+        {"df": 6.0, "scale_tril": [[1.2, 0.0], [0.1, 1.4]]},
+    ],
+    "inverse_wishart": [
+        {"df": 5.0, "scale_tril": [[1.0, 0.0], [0.4, 1.5]]},
+        {"df": 7.5, "scale_tril": [[1.3, 0.0], [-0.2, 1.1]]},
+        {"df": 6.0, "scale_tril": [[1.2, 0.0], [0.1, 1.4]]},
+    ],
+    "normal_inverse_wishart": [
+        {"loc": [0.1, 0.2], "precision_scale": 2.0, "df": 5.0, "scale_tril": [[1.0, 0.0], [0.4, 1.5]]},
+        {"loc": [-0.3, 0.5], "precision_scale": 1.2, "df": 7.5, "scale_tril": [[1.3, 0.0], [-0.2, 1.1]]},
+        {"loc": [0.5, 0.0], "precision_scale": 3.0, "df": 6.0, "scale_tril": [[1.2, 0.0], [0.1, 1.4]]},
+    ],
+    "matrix_normal": [
+        {
+            "loc": [[0.1, 0.2, 0.0], [0.3, -0.1, 0.4]],
+            "scale_tril_row": [[1.0, 0.0], [0.4, 1.5]],
+            "scale_tril_column": [[1.0, 0.0, 0.0], [0.3, 0.8, 0.0], [-0.2, 0.1, 1.2]],
+        },
+        {
+            "loc": [[0.3, 0.1, 0.2], [0.0, 0.2, 0.1]],
+            "scale_tril_row": [[1.2, 0.0], [0.1, 1.3]],
+            "scale_tril_column": [[1.1, 0.0, 0.0], [0.1, 0.9, 0.0], [0.1, -0.1, 1.0]],
+        },
+    ],
 }  # fmt: skip
 
 # pairs whose first law lies inside the support of the second, where the KL divergence is finite
@@ -83,6 +125,8 @@ def moved(parameters: dict[str, object], delta: float) -> dict[str, object]:
         array = np.asarray(value, dtype=float)
         steps = np.resize([1.0, -0.6, 0.35, 0.8], array.size + i)[i:].reshape(array.shape)
         shifted = array * (1.0 + delta * steps)
+        if name == "direction":
+            shifted /= np.linalg.norm(shifted)
         if name == "low":
             shifted = array - delta
         if name == "probs" and array.ndim:

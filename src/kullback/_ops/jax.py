@@ -16,6 +16,7 @@ from jax.numpy import (  # noqa: F401  (re-exported: this module is a namespace)
     broadcast_to,
     clip,
     concat,
+    cos,
     cumulative_sum,
     exp,
     expand_dims,
@@ -29,6 +30,7 @@ from jax.numpy import (  # noqa: F401  (re-exported: this module is a namespace)
     moveaxis,
     round,
     sign,
+    sin,
     sqrt,
     stack,
     take_along_axis,
@@ -36,6 +38,7 @@ from jax.numpy import (  # noqa: F401  (re-exported: this module is a namespace)
     where,
     zeros_like,
 )
+from jax.numpy import arctan2 as atan2  # noqa: F401
 from jax.numpy.linalg import inv  # noqa: F401
 
 NAME = "jax"
@@ -173,6 +176,11 @@ def at_hand(x: jax.Array) -> bool:
 
 def to_numpy(x: jax.Array) -> Any:
     return jax.device_get(x)
+
+
+def recording() -> bool:
+    """Whether what is computed now may be differentiated."""
+    return True
 
 
 def quiet() -> AbstractContextManager[Any]:

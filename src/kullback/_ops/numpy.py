@@ -14,6 +14,7 @@ from numpy import (  # noqa: F401  (re-exported: this module is a namespace)
     broadcast_to,
     clip,
     concat,
+    cos,
     cumulative_sum,
     exp,
     expand_dims,
@@ -28,6 +29,7 @@ from numpy import (  # noqa: F401  (re-exported: this module is a namespace)
     moveaxis,
     round,
     sign,
+    sin,
     sqrt,
     stack,
     take_along_axis,
@@ -35,6 +37,7 @@ from numpy import (  # noqa: F401  (re-exported: this module is a namespace)
     where,
     zeros_like,
 )
+from numpy import arctan2 as atan2  # noqa: F401
 from numpy.linalg import inv  # noqa: F401
 
 NAME = "numpy"
@@ -160,6 +163,11 @@ at_hand = concrete  # whether looking at a value costs nothing
 
 def to_numpy(x: np.ndarray) -> np.ndarray:
     return x
+
+
+def recording() -> bool:
+    """Whether what is computed now may be differentiated."""
+    return False
 
 
 def quiet() -> AbstractContextManager[Any]:

@@ -12,7 +12,9 @@ from torch import (  # noqa: F401  (re-exported: this module is a namespace)
     Tensor,
     abs,
     argsort,
+    atan2,
     clip,
+    cos,
     erf,
     exp,
     expm1,
@@ -23,6 +25,7 @@ from torch import (  # noqa: F401  (re-exported: this module is a namespace)
     log1p,
     round,
     sign,
+    sin,
     sqrt,
     stack,
     tanh,
@@ -201,6 +204,11 @@ def at_hand(x: Tensor) -> bool:
 
 def to_numpy(x: Tensor) -> Any:
     return x.detach().cpu().numpy()
+
+
+def recording() -> bool:
+    """Whether what is computed now may be differentiated."""
+    return torch.is_grad_enabled()
 
 
 def quiet() -> AbstractContextManager[Any]:

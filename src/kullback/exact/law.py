@@ -53,7 +53,9 @@ class Family:
     within one law; `support` and `frozen` take plain numbers and give the support of one law of rank 0 and its
     counterpart in SciPy, the source of densities, quantiles and draws. `log_density` replaces SciPy's where that takes
     the logarithm of a density that has underflowed, and `underflows` says that it does so without a replacement.
-    `wider` says how a member is read as a member of a larger family.
+    `wider` says how a member is read as a member of a larger family. `shape` gives the shape of an event from the
+    parameters where it is no vector, and `joint` raises where parameters of NumPy do not fit each other; it is given
+    what messages call the law first.
     """
 
     name: str
@@ -65,6 +67,8 @@ class Family:
     rank: int = 0
     ranks: Mapping[str, int] = field(default_factory=dict)
     wider: Mapping[str, Callable[[Mapping[str, Array]], dict[str, Array]]] = field(default_factory=dict)
+    shape: Callable[[Mapping[str, Array]], tuple[int, ...]] | None = None
+    joint: Callable[[str, Mapping[str, np.ndarray]], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,8 @@ class Law:
             return (sum(part.size for part in self.parts),)
         if self.family is None:
             return self.event_given
+        if self.family.shape is not None:
+            return self.family.shape(self.parameters)
         if self.family.rank == 0:
             return ()
         lengths = [
@@ -298,6 +304,8 @@ def law(
         array = array if xp.kind(array) == "float" else xp.asarray(to_numpy(array).astype(float))
         arrays[name] = xp.to_float(array, 64)
         check(f"{label or family.name}'s {name}", arrays[name], family.domains[name])
+    if family.joint is not None:
+        family.joint(label or family.name, {name: to_numpy(value) for name, value in arrays.items()})
     return Law(family, arrays, transforms, label or family.name)
 
 
