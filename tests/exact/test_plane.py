@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import time
+from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
-from scipy import stats
 
 import kullback as kb
 from kullback.exact import Product
 
+stats: Any = scipy.stats
 TORCH = torch.distributions
 NORMAL = stats.multivariate_normal
 A, B = np.array([[1.0, 0.4], [0.4, 2.0]]), np.array([[1.5, -0.3], [-0.3, 0.8]])

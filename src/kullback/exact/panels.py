@@ -127,7 +127,7 @@ def _support(law: Law) -> Support:
 def _landmarks(law: Law, support: Support) -> np.ndarray:
     with np.errstate(all="ignore"):
         found = law.quantile(_LEVELS)
-    if found is None:
+    if found is None or not np.isfinite(found).any():
         found = _searched(law, support)
     return found[np.isfinite(found)]
 

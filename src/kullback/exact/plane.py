@@ -11,6 +11,7 @@ from kullback.answer import Answer
 from kullback.divergences import Divergence, FDivergence
 from kullback.errors import ConvergenceError, UnsupportedPairError
 from kullback.exact.integrand import contributions, reduced
+from kullback.exact.labelled import LabelledLaw
 from kullback.exact.law import Law
 from kullback.exact.normals import normals
 from kullback.exact.panels import panels
@@ -144,7 +145,7 @@ def _boxes(p: Law, q: Law) -> _Boxes:
 
 def _marginals(law: Law) -> tuple[Law, Law]:
     """The laws of both coordinates; where nothing is known of them, one as wide as can be in their place."""
-    if law.event != (2,):
+    if law.event != (2,) or isinstance(law, LabelledLaw):
         raise UnsupportedPairError(
             f"quadrature needs laws with densities on the line or the plane; {law.name} has draws of shape {law.event}"
         )

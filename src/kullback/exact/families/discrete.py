@@ -52,7 +52,7 @@ def _categorical(p: Any) -> Any:
 def _binomial(p: Any) -> Any:
     from scipy import stats
 
-    return stats.binom(p["total_count"], _probs(p))
+    return stats.binom(int(p["total_count"]), _probs(p))
 
 
 def _multinomial(p: Any) -> Any:
