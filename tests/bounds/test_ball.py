@@ -44,7 +44,7 @@ def primal(d: kb.FDivergence, losses: np.ndarray, q: np.ndarray, radius: float) 
         excess = d(p, q) / radius
         p = q + (p - q) / max(excess, 1.0)
         best = max(best, float(p @ losses))
-    return best
+    return float(best)
 
 
 @every

@@ -11,10 +11,12 @@ from mpmath import lambertw, mp, mpf
 
 import kullback as kb
 from kullback.bounds import (
+    bretagnolle_huber,
     chernoff,
     fano,
     gaussian_reverse_kl,
     gaussian_triangle,
+    le_cam,
     pinsker,
     reverse_pinsker,
 )
@@ -47,6 +49,44 @@ def test_pinsker(spread: float) -> None:
     assert pinsker(math.inf).high == 1.0  # disjoint supports
     near = kb.kl([0.5 + 1e-6, 0.5 - 1e-6], [0.5, 0.5])
     assert pinsker(near).high == pytest.approx(1e-6, rel=1e-6)
+
+
+def test_bretagnolle_huber() -> None:
+    p, q = laws(3, 0.3, 12)
+    error, divergence = 1 - kb.total_variation(p, q, normalize=True), kb.kl(p, q, normalize=True)
+    assert np.all(error >= (1 - np.sqrt(-np.expm1(-divergence))) * (1 - 1e-12) - 1e-15)
+    for i in range(2000):
+        assert error[i] >= bretagnolle_huber(divergence[i]).low * (1 - 1e-12) - 1e-15
+    assert bretagnolle_huber(0.0).low == 1.0  # attained by p = q
+    assert bretagnolle_huber(math.inf).low == 0.0  # and by disjoint supports
+    for x in (1.0, 40.0, 700.0):
+        with mp.workdps(700):
+            assert bretagnolle_huber(x).low == pytest.approx(
+                float(1 - mp.sqrt(1 - mp.exp(-mpf(x)))), rel=1e-14
+            )
+
+
+def test_le_cam() -> None:
+    p, q = laws(3, 0.5, 13)
+    tv, hellinger = kb.total_variation(p, q, normalize=True), kb.squared_hellinger(p, q, normalize=True)
+    apart = 0.5 * hellinger
+    assert np.all((tv >= apart * (1 - 1e-12)) & (tv <= np.sqrt(apart * (2 - apart)) * SLACK + 1e-15))
+    for i in range(300):
+        for n in (1, 2, 3):  # the law of n draws, written out
+            mine, other = p[i] / p[i].sum(), q[i] / q[i].sum()
+            a, b = mine, other
+            for _ in range(n - 1):
+                a, b = np.outer(a, mine).ravel(), np.outer(b, other).ravel()
+            answer = le_cam(min(float(hellinger[i]), 2.0), n=n)
+            assert answer.low * (1 - 1e-9) - 1e-15 <= 0.5 * np.abs(a - b).sum() <= answer.high * SLACK + 1e-15
+    sharp = [1.0, 0.0], [0.75, 0.25]
+    lower = [0.6, 0.4, 0.0], [0.6, 0.0, 0.4]  # what is not shared is disjoint: TV = H²/2
+    upper = [0.8, 0.2], [0.2, 0.8]  # exchanged: TV = √(H²/2 (2 − H²/2))
+    assert le_cam(kb.squared_hellinger(*lower)).low == pytest.approx(kb.total_variation(*lower), rel=1e-14)
+    assert le_cam(kb.squared_hellinger(*upper)).high == pytest.approx(kb.total_variation(*upper), rel=1e-14)
+    assert le_cam(kb.squared_hellinger(*sharp), n=10**6).low == pytest.approx(1.0)
+    assert le_cam(2.0, n=3).low == le_cam(2.0).high == 1.0
+    assert le_cam(1e-20, n=7).low == pytest.approx(3.5e-20, rel=1e-14)
 
 
 def test_reverse_pinsker() -> None:
@@ -183,6 +223,9 @@ def test_refusals() -> None:
     for call in (
         lambda: pinsker(-1.0),
         lambda: pinsker(math.nan),
+        lambda: bretagnolle_huber(-1.0),
+        lambda: le_cam(2.1),
+        lambda: le_cam(0.1, n=0),
         lambda: reverse_pinsker(0.1, smallest_mass=0.0),
         lambda: reverse_pinsker(1.1, smallest_mass=0.1),
         lambda: fano(2.0, classes=2),

@@ -10,10 +10,13 @@ import pytest
 
 import kullback as kb
 from kullback.bounds import (
+    chi2_contraction,
     dobrushin,
     dropout,
     gaussian_noise,
     information_gap,
+    kl_contraction,
+    kl_contraction_from,
     mixture_regret,
     wasserstein_gap,
 )
@@ -39,6 +42,77 @@ def test_dobrushin() -> None:
         assert_contracts(channel, share, seed, N // 10)
         extremes = kb.total_variation(channel[:, None], channel[None])
         assert share == extremes.max()  # attained by point masses
+
+
+OPERATOR_CONVEX = (kb.kl, kb.reverse_kl, kb.pearson_chi2, kb.squared_hellinger, kb.js, kb.le_cam)
+
+
+def test_contraction_of_relative_entropy() -> None:
+    """One number for all operator convex f, never exceeded, attained by two inputs that are nearly mixed alike."""
+    rng = np.random.default_rng(11)
+    for _ in range(5):
+        channel = rng.dirichlet(np.full(4, 0.5), 3)
+        share = kl_contraction(channel)
+        assert share.high - share.low <= 1e-14
+        assert share.high <= dobrushin(channel).high
+        p, q = rng.dirichlet(np.full(3, 0.3), (2, N // 5)) + 1e-9
+        q = np.where(rng.random((N // 5, 1)) < 0.5, p + 0.01 * (q - p), q)
+        sent, came = (p, q), (p @ channel, q @ channel)
+        for d in OPERATOR_CONVEX:
+            assert np.all(
+                d(*came, normalize=True) <= share.high * d(*sent, normalize=True) * (1 + 1e-9) + 1e-15
+            )
+        near = 0.0
+        for i, j in ((0, 1), (0, 2), (1, 2)):
+            beta = np.linspace(1e-6, 1 - 1e-6, 2001)[:, None]
+            pair = channel[[i, j]]
+            a, b = (np.concatenate([x, 1 - x], axis=1) for x in (beta * (1 + 1e-4 * (1 - beta)), beta))
+            near = max(near, float(np.max(kb.kl(a @ pair, b @ pair) / kb.kl(a, b))))
+        assert near == pytest.approx(share.value, rel=1e-4)
+
+
+def test_contraction_of_relative_entropy_in_closed_form() -> None:
+    for wrong in (0.0, 0.01, 0.3, 0.5):
+        symmetric = [[1 - wrong, wrong], [wrong, 1 - wrong]]
+        for share in (kl_contraction(symmetric).value, chi2_contraction(symmetric, [0.5, 0.5]).value):
+            assert share == pytest.approx((1 - 2 * wrong) ** 2, rel=1e-13, abs=1e-15)
+        erasing = [[1 - wrong, wrong, 0.0], [0.0, wrong, 1 - wrong]]
+        for share in (kl_contraction(erasing), kl_contraction_from(erasing, [0.2, 0.8])):
+            assert share.value == pytest.approx(1 - wrong, rel=1e-13)
+            assert share.high == pytest.approx(1 - wrong, rel=1e-13)
+    assert kl_contraction([[1.0, 0.0], [0.5, 0.5]]).value == pytest.approx(
+        0.5, rel=1e-13
+    )  # in the limit, at one end
+    assert kl_contraction([[0.3, 0.7]]).high == 0
+    assert kl_contraction_from([[0.3, 0.7], [0.3, 0.7]], [0.5, 0.5]).high == pytest.approx(0, abs=1e-15)
+
+
+def test_contraction_from_a_law() -> None:
+    """Chi-square to the last direction; relative entropy between it and the number for all laws."""
+    rng = np.random.default_rng(12)
+    for _ in range(5):
+        channel, law = rng.dirichlet(np.full(4, 0.5), 3), rng.dirichlet(np.ones(3))
+        exact = chi2_contraction(channel, law).value
+        answer = kl_contraction_from(channel, law)
+        assert exact <= answer.low <= answer.value <= answer.high <= dobrushin(channel).high * (1 + 1e-12)
+        q = rng.dirichlet(np.full(3, 0.4), N // 5) + 1e-12
+        q = q / q.sum(axis=-1, keepdims=True)
+        came, seen = np.broadcast_to(law @ channel, (N // 5, 4)), np.broadcast_to(law, q.shape)
+        assert np.all(
+            kb.pearson_chi2(q @ channel, came) <= exact * kb.pearson_chi2(q, seen) * (1 + 1e-9) + 1e-15
+        )
+        shares = kb.kl(q @ channel, came) / kb.kl(q, seen)
+        assert shares.max() <= answer.value * (1 + 1e-9)
+        assert (
+            shares.max() >= 0.999 * answer.value
+        )  # no better law was missed, and this one is nearly as good
+        # the maximal correlation, by alternating conditional means
+        g = rng.normal(size=4)
+        for _ in range(3000):
+            f = channel @ g
+            f = (f - law @ f) / np.sqrt(law @ (f - law @ f) ** 2)
+            g = (law * f) @ channel / came[0]
+        assert came[0] @ g**2 == pytest.approx(exact, rel=1e-10)  # attained
 
 
 def test_gaussian_noise() -> None:
@@ -140,6 +214,8 @@ def test_refusals() -> None:
         lambda: dropout(1.5, width=1),
         lambda: dropout(0.5, width=0),
         lambda: dobrushin([[0.5, 0.6]]),
+        lambda: kl_contraction([[0.5, 0.6]]),
+        lambda: chi2_contraction([[0.5, 0.5]], [0.5]),
         lambda: information_gap(-1.0, n=1, sigma=1.0),
         lambda: wasserstein_gap([-1.0], lipschitz=1.0),
         lambda: mixture_regret([0.1], n=1, prior=[0.5]),
@@ -148,6 +224,8 @@ def test_refusals() -> None:
             call()
     for call in (
         lambda: dobrushin([0.5, 0.5]),
+        lambda: kl_contraction([0.5, 0.5]),
+        lambda: kl_contraction_from([[0.5, 0.5]], [0.5, 0.5]),
         lambda: wasserstein_gap([], lipschitz=1.0),
         lambda: mixture_regret([], n=1),
     ):

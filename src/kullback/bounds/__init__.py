@@ -1,13 +1,23 @@
 """What can be said without knowing everything: inequalities, variational bounds, worst cases over a divergence ball."""
 
+from kullback.bounds import concentration
 from kullback.bounds.ball import WorstCase, lower_expectation, upper_expectation
-from kullback.bounds.contraction import dobrushin, dropout, gaussian_noise
+from kullback.bounds.contraction import (
+    chi2_contraction,
+    dobrushin,
+    dropout,
+    gaussian_noise,
+    kl_contraction,
+    kl_contraction_from,
+)
 from kullback.bounds.generalisation import information_gap, mixture_regret, wasserstein_gap
 from kullback.bounds.inequalities import (
+    bretagnolle_huber,
     chernoff,
     fano,
     gaussian_reverse_kl,
     gaussian_triangle,
+    le_cam,
     pinsker,
     reverse_pinsker,
 )
@@ -28,8 +38,11 @@ __all__ = [
     "VariationalBound",
     "WorstCase",
     "bound",
+    "bretagnolle_huber",
     "by_log_ratio",
     "chernoff",
+    "chi2_contraction",
+    "concentration",
     "dobrushin",
     "donsker_varadhan",
     "dropout",
@@ -43,6 +56,9 @@ __all__ = [
     "interpolated",
     "jensen_shannon",
     "joint_range",
+    "kl_contraction",
+    "kl_contraction_from",
+    "le_cam",
     "lower_expectation",
     "mixture_regret",
     "nwj",

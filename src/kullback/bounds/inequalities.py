@@ -18,7 +18,8 @@ def pinsker(divergence: float) -> Answer:
 
     $$\mathrm{TV} \le \min\left(\sqrt{\mathrm{KL}/2}, \sqrt{1 - e^{-\mathrm{KL}}}\right)$$
 
-    `divergence` in nats, +inf allowed. The sharp range is `kb.bound(kb.total_variation, given=kb.kl, at=...)`.
+    `divergence` in nats, +inf allowed. Attained in the limits of 0 and of +inf; the sharp range is
+    `kb.bound(kb.total_variation, given=kb.kl, at=...)`.
 
     Source: [bretagnolle1979].
 
@@ -29,12 +30,52 @@ def pinsker(divergence: float) -> Answer:
     return _upper(math.sqrt(min(0.5 * x, -math.expm1(-x))), "Pinsker, Bretagnolle–Huber")
 
 
+def bretagnolle_huber(divergence: float) -> Answer:
+    r"""The least sum of both errors of any test between p and q, by Bretagnolle and Huber.
+
+    $$\Pr_p(\text{says } q) + \Pr_q(\text{says } p) \ge 1 - \sqrt{1 - e^{-\mathrm{KL}}} \ge \tfrac12 e^{-\mathrm{KL}}$$
+
+    `divergence` is KL(p‖q) in nats of all that is observed, +inf allowed; `value` and `low` are the first bound, with
+    all its digits however small. Attained at 0, and in the limit of none.
+
+    Source: [bretagnolle1979].
+
+    >>> bretagnolle_huber(0.0).low
+    1.0
+    """
+    x = _nonnegative("divergence", divergence)
+    low = math.exp(-x) / (1 + math.sqrt(-math.expm1(-x)))
+    return Answer(low, low, 1.0, kind="bounds", method="Bretagnolle–Huber", unit="of error")
+
+
+def le_cam(squared_hellinger: float, *, n: int = 1) -> Answer:
+    r"""The total variation of n independent draws that a squared Hellinger distance of one draw allows, by Le Cam.
+
+    $$\tfrac12 H_n^2 \le \mathrm{TV}(p^n, q^n) \le \sqrt{\tfrac12 H_n^2 \left(2 - \tfrac12 H_n^2\right)}, \qquad
+    1 - \tfrac12 H_n^2 = \left(1 - \tfrac12 H^2\right)^n$$
+
+    `squared_hellinger` is Σ(√p − √q)², from 0 to 2. The least error of a test with equal priors is (1 − TV)/2. Both
+    ends are attained at n = 1.
+
+    Source: [lecam1986].
+
+    >>> round(le_cam(0.5).low, 6), round(le_cam(0.5).high, 6)
+    (0.25, 0.661438)
+    """
+    x = _nonnegative("squared_hellinger", squared_hellinger, 2.0)
+    if n != int(n) or n < 1:
+        raise InvalidInputError(f"`n` is {n!r}; expected a whole number of at least 1")
+    apart = 1.0 if x == 2 else -math.expm1(n * math.log1p(-0.5 * x))
+    high = math.sqrt(apart * (2 - apart))
+    return Answer(apart, apart, high, kind="bounds", method="Le Cam", unit="of mass")
+
+
 def reverse_pinsker(total_variation: float, *, smallest_mass: float) -> Answer:
     r"""The relative entropy KL(p‖q) that a total variation allows where no category of q is rarer than `smallest_mass`.
 
     $$\mathrm{KL}(p \| q) \le \log\left(1 + \frac{2\, \mathrm{TV}^2}{q_{\min}}\right)$$
 
-    In nats. Source: [sason2016].
+    In nats; attained by a fair coin against one that always falls the same way. Source: [sason2016].
 
     >>> round(reverse_pinsker(0.5, smallest_mass=0.5).high, 6)  # attained by (1, 0) and (1/2, 1/2)
     0.693147
@@ -117,7 +158,7 @@ def gaussian_reverse_kl(divergence: float) -> Answer:
     1.731995
     """
     x = _nonnegative("divergence", divergence)
-    narrow = _log_variance(2 * x, -1)
+    narrow = log_variance(2 * x, -1)
     return _upper(0.5 * float(reverse_kl.value(-narrow)), "normal laws, reversed", "nats")
 
 
@@ -134,11 +175,11 @@ def gaussian_triangle(first: float, second: float) -> Answer:
     4.0
     """
     x, y = _nonnegative("first", first), _nonnegative("second", second)
-    a, b = math.expm1(_log_variance(2 * x, 1)), math.expm1(_log_variance(2 * y, 1))
+    a, b = math.expm1(log_variance(2 * x, 1)), math.expm1(log_variance(2 * y, 1))
     return _upper(x + y + 0.5 * a * b, "normal laws, three of them", "nats")
 
 
-def _log_variance(excess: float, sign: int) -> float:
+def log_variance(excess: float, sign: int) -> float:
     """The r of the given sign with eʳ − r − 1 = excess, by Newton's method from outside, where it cannot overshoot."""
     if excess in (0, math.inf):
         return sign * excess

@@ -19,6 +19,12 @@ from kullback.errors import ConvergenceError, InvalidInputError
 
 _FARTHEST = 600.0
 _ROUNDS = 6
+_COSTLIEST = 1e300
+_TOLERANCES = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+_SOLVERS = (
+    "highs",
+    "highs-ipm",
+)  # the simplex method cycles now and then where many columns are nearly alike
 _WIDEST_GAP = 1e-3  # of the value
 
 
@@ -48,9 +54,9 @@ def joint_range(target: Divergence, given: Divergence, *, at: float) -> tuple[Ed
 
     $$\inf \,(\sup) \{ D_f(p \| q) : D_g(p \| q) = x \}$$
 
-    Over all probability spaces, by linear programs over the likelihood ratio that are refined to about 1e-9 relative;
-    values are those of the certified line, on the safe side. Where the supremum is infinite, its edge is the number
-    alone. Raises `InvalidInputError` where no pair is `at` apart.
+    Over all probability spaces, by linear programs over the likelihood ratio that are refined to about 1e-9 relative
+    (coarser where `at` is below 1e-7); values are those of the certified line, on the safe side. Where the supremum is
+    infinite, its edge is the number alone. Raises `InvalidInputError` where no pair is `at` apart.
 
     Source: [harremoes2011].
 
@@ -138,8 +144,11 @@ def _edge(f: FDivergence, g: FDivergence, x: float, sign: int) -> Edge:
         grid = np.concatenate([-side, side, [-np.inf, np.inf]])
         columns = _columns(f, g, grid)
         width = math.log(side[1] / side[0])
+        unit = 1.0
         for step in range(_ROUNDS):
-            z, dual = _solved(columns, x, sign)
+            z, dual = _solved(columns, x, sign, unit)
+            # the solver's tolerances are absolute, so the next round prices in units of this one's optimum
+            unit = abs(float(dual[0] + dual[2])) or unit
             if step < _ROUNDS - 1:
                 active = columns[0][(z > 1e-13) & np.isfinite(columns[0])]
                 fresh = np.exp(width * np.linspace(-2, 2, 41))
@@ -157,21 +166,28 @@ def _nearest(g: FDivergence, x: float) -> float:
     return float(r[np.argmax(small)]) if small.any() else float(r[-1])
 
 
-def _solved(columns: tuple[np.ndarray, ...], x: float, sign: int) -> tuple[np.ndarray, np.ndarray]:
+def _solved(
+    columns: tuple[np.ndarray, ...], x: float, sign: int, unit: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Shares z of D_g and the dual (slope, price of the mean, price of the mass), columns scaled by G."""
     _, p, q, big_f, big_g = columns
-    done = linprog(
-        sign * big_f / big_g,
-        A_ub=(x / big_g)[None],
-        b_ub=[1.0],
-        A_eq=np.array([np.ones_like(big_g), 0.5 * (p - q) * math.sqrt(x) / big_g]),
-        b_eq=[1.0, 0.0],
-        method="highs",
-        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
-    )
-    if done.status != 0:
+    weigh = np.maximum(
+        x / big_g, 1.0
+    )  # a column's largest entry is then about 1, whichever divergence it feeds
+    # what overflows is never used, and the certificate does not rely on it
+    cost = np.clip(sign * big_f / big_g / weigh / unit, -_COSTLIEST, _COSTLIEST)
+    mean = np.array([np.ones_like(big_g), 0.5 * (p - q) * math.sqrt(x) / big_g]) / weigh
+    for method in _SOLVERS:
+        done = linprog(
+            cost, (x / big_g / weigh)[None], [1.0], mean, [1.0, 0.0], method=method, options=_TOLERANCES
+        )
+        if done.status == 0:
+            break
+    else:
         raise ConvergenceError(f"the linear program of the joint range stopped: {done.message}")
-    return done.x, np.array([*done.eqlin.marginals, min(float(done.ineqlin.marginals[0]), 0.0)])
+    return done.x / weigh, unit * np.array(
+        [*done.eqlin.marginals, min(float(done.ineqlin.marginals[0]), 0.0)]
+    )
 
 
 def _certified(
