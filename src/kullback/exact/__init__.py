@@ -1,5 +1,6 @@
 """Exact answers for known distributions, and Monte Carlo with an interval where there are none."""
 
+from kullback.exact.conjugate import NormalInverseWishart
 from kullback.exact.control_variates import Estimator, fixed, k1, k2, k3, regressed
 from kullback.exact.cross_entropy import rare_event
 from kullback.exact.dispatch import between
@@ -17,6 +18,7 @@ __all__ = [
     "Estimator",
     "Labelled",
     "Mixture",
+    "NormalInverseWishart",
     "NormalMixture",
     "Product",
     "Truncated",

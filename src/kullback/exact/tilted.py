@@ -2,8 +2,8 @@ r"""The cosine between a random direction and its mode: moments and remainders o
 
 With m = d − 1 and c = tanh u, the cosine c of a von Mises–Fisher law of concentration κ in d dimensions has a density
 proportional to $e^{\kappa \tanh u} / \cosh^m u$ in u. It is analytic and has one mode, at which its curvature lies
-between m and 2m whatever κ is, so that one grid around the mode serves every κ, and the trapezoidal rule on it errs by less
-than rounding. Every sum has terms of one sign, where Bessel functions would overflow or cancel.
+between m and 2m whatever κ is, so that one grid around the mode serves every κ, and the trapezoidal rule on it errs by
+less than rounding. Every sum has terms of one sign, where Bessel functions would overflow or cancel.
 """
 
 from __future__ import annotations

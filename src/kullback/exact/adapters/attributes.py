@@ -28,6 +28,9 @@ _SAME = {
     "Pareto": ("pareto", ("scale", "alpha")),
     "Gumbel": ("gumbel", ("loc", "scale")),
     "Weibull": ("weibull", ("concentration", "scale")),
+    "Kumaraswamy": ("kumaraswamy", ("concentration1", "concentration0")),
+    "VonMises": ("von_mises", ("loc", "concentration")),
+    "MatrixNormal": ("matrix_normal", ("loc", "scale_tril_row", "scale_tril_column")),
     "Poisson": ("poisson", ("rate",)),
     "Geometric": ("geometric", ("probs",)),
 }
@@ -92,11 +95,19 @@ def _negative_binomial(thing: Any, label: str) -> Law:
     return law(families()["negative_binomial"], parameters, label=label)
 
 
+def _wishart(thing: Any, label: str) -> Law:
+    # torch and NumPyro call the degrees of freedom differently
+    df = thing.df if hasattr(thing, "df") else thing.concentration
+    return law(families()["wishart"], {"df": df, "scale_tril": thing.scale_tril}, label=label)
+
+
 _SPECIAL: dict[str, Callable[[Any, str], Law]] = {
     "Chi2": _chi_squared,
     "LogNormal": _log_normal,
     "InverseGamma": _inverse_gamma,
     "NegativeBinomial": _negative_binomial,
+    "NegativeBinomialProbs": _negative_binomial,
+    "Wishart": _wishart,
 }
 
 

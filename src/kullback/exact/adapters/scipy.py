@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kullback.errors import InvalidInputError, UnsupportedPairError
+from kullback.exact.adapters import scipy_matrices
 from kullback.exact.law import Family, Law, Support, law
 from kullback.exact.registry import families
 from kullback.exact.transform import Transform
@@ -61,7 +62,7 @@ def read(thing: Any) -> Law | None:
         parameters = {"total_count": _number(thing.n), "probs": _number(thing.p)}
         return law(families()["multinomial"], parameters, label="multinomial")
     if not hasattr(thing, "dist"):
-        return None
+        return scipy_matrices.read(thing)
     shapes, loc, scale = thing.dist._parse_args(*thing.args, **thing.kwds)
     shapes, loc, scale = [_number(x) for x in shapes], _number(loc), _number(scale)
     _positive_scale(thing.dist.name, scale)
@@ -84,6 +85,8 @@ def _univariate(thing: Any, shapes: list[Any], loc: Any, scale: Any) -> Law:
         parameters = {"concentration": shapes[0], "rate": scale}
         transforms = (Transform("reciprocal"), *_shift(loc, 1.0))
         return law(known["gamma"], parameters, transforms=transforms, label=name)
+    if name in ("vonmises", "vonmises_line"):
+        return _von_mises(name, shapes[0], loc, scale)
     if name in _SCALED:
         family, arguments = _SCALED[name]
         return law(known[family], arguments(scale, *shapes), transforms=_shift(loc, 1.0), label=name)
@@ -91,6 +94,14 @@ def _univariate(thing: Any, shapes: list[Any], loc: Any, scale: Any) -> Law:
         family, arguments = _SHAPED[name]
         return law(known[family], arguments(*shapes), transforms=_shift(loc, scale), label=name)
     return _unknown(thing)
+
+
+def _von_mises(name: str, concentration: Any, loc: Any, scale: Any) -> Law:
+    # on the circle loc turns the law; on the line it moves it, cut included
+    turned = name == "vonmises"
+    mode, shift = (loc / scale, 0.0 * loc) if turned else (0.0 * loc, loc)
+    parameters = {"loc": mode, "concentration": concentration}
+    return law(families()["von_mises"], parameters, transforms=_shift(shift, scale), label=name)
 
 
 def _number(x: Any) -> Any:

@@ -30,7 +30,8 @@ class _VonMises:
         from scipy import stats
 
         # no quantiles at the cut, but where each stretch of mass begins and ends
-        return np.sort(_wrapped(self._loc + np.asarray(stats.vonmises(self._concentration).ppf(u))))
+        centred: Any = stats.vonmises
+        return np.sort(_wrapped(self._loc + centred(self._concentration).ppf(u)))
 
     def rvs(self, *, size: int, random_state: np.random.Generator) -> np.ndarray:
         return _wrapped(self._loc + random_state.vonmises(0.0, self._concentration, size))
