@@ -19,6 +19,7 @@ from kullback.exact.closed import closed
 from kullback.exact.enumeration import by_enumeration
 from kullback.exact.integrand import reduced
 from kullback.exact.law import Law
+from kullback.exact.mixture_bounds import by_bounds
 from kullback.exact.monte_carlo import sampled
 from kullback.exact.plane import by_plane
 from kullback.exact.product import by_parts
@@ -27,7 +28,7 @@ from kullback.exact.reading import read
 from kullback.exact.structure import aligned, blind_to_transforms, decided_by_support
 from kullback.exact.whitened import reduced_pair
 
-Kind = Literal["exact", "enumeration", "quadrature", "monte-carlo"]
+Kind = Literal["exact", "enumeration", "quadrature", "bounds", "monte-carlo"]
 
 
 def between(
@@ -35,11 +36,11 @@ def between(
 ) -> Answer:
     r"""The divergence of two known distributions, $D_f(P \| Q) = \int q\, f(p/q)$, exactly wherever that is possible.
 
-    `P` and `Q` are `torch.distributions` objects, frozen `scipy.stats` distributions or NumPyro ones. In this order: a
-    closed form registered for the pair; exponential families, whose KL divergence gives every power and Rényi
+    `P` and `Q` are `torch.distributions` objects, frozen `scipy.stats` distributions, NumPyro ones or mixtures. In this
+    order: a closed form registered for the pair; exponential families, whose KL divergence gives every power and Rényi
     divergence; independent products and shared invertible maps; what the supports alone decide; enumeration of discrete
-    laws; adaptive quadrature on the line; Monte Carlo with `draws` draws and an interval. The answer's `kind` says
-    which it was, and `kind=` asks for one of them. In nats, in double precision; batches broadcast. Closed forms of
+    laws; adaptive quadrature on the line and the plane; certified bounds for mixtures; Monte Carlo with `draws` draws
+    and an interval. The answer's `kind` says which it was, and `kind=` asks for one of them. In nats, in double precision; batches broadcast. Closed forms of
     torch parameters carry gradients, and nothing else does, which a note then says.
 
     Raises `UnsupportedPairError` where the kind asked for cannot be had, listing what can; `InvalidInputError` naming
@@ -121,6 +122,7 @@ def _ways(draws: int, seed: int) -> dict[str, Callable[[Divergence, Law, Law], A
         "exact": _by_support,
         "enumeration": by_enumeration,
         "quadrature": lambda d, p, q: (by_quadrature if p.size == 1 else by_plane)(d, p, q),
+        "bounds": by_bounds,
         "monte-carlo": lambda d, p, q: _by_draws(d, p, q, draws, seed),
     }
 

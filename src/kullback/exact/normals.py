@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,9 +10,9 @@ import numpy as np
 
 from kullback._ops import Array, Namespace, ops
 from kullback.exact.law import Law
-from kullback.exact.mixture import MixtureLaw
-from kullback.exact.registry import readings
-from kullback.exact.triangular import transpose
+from kullback.exact.mixture import MixtureLaw, mixed
+from kullback.exact.registry import families, readings
+from kullback.exact.triangular import diagonal, solve, transpose
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,27 @@ class Normals:
         """With the components along the columns of a table of pairs."""
         return replace(self, loc=self.loc[..., None, :, :], scale_tril=self.scale_tril[..., None, :, :, :])
 
+    def log_density(self, x: Array) -> Array:
+        """The log-density of the mixture at points (..., n, d)."""
+        xp = ops(self.loc, x)
+        apart = x[..., None, :, :] - self.loc[..., :, None, :]
+        z = solve(self.scale_tril, transpose(apart))
+        volume = xp.sum(xp.log(diagonal(self.scale_tril))) + 0.5 * self.dimension * math.log(2.0 * math.pi)
+        table = -0.5 * xp.sum(z * z, axis=-2) - volume[..., None]
+        return log_average(transpose(table), self.weights[..., None, :])
+
+    def law(self) -> Law:
+        """The components as a batch of multivariate normal laws."""
+        return Law(families()["multivariate_normal"], {"loc": self.loc, "scale_tril": self.scale_tril})
+
+    def projected(self, direction: Array) -> Law:
+        """The law of the inner product with a direction, a mixture on the line; of one mixture only."""
+        loc = self.loc @ direction
+        scale = np.linalg.norm(transpose(self.scale_tril) @ direction, axis=-1)
+        one = families()["normal"]
+        parts = [Law(one, {"loc": m, "scale": s}) for m, s in zip(loc, scale, strict=True)]
+        return mixed(self.weights, parts)
+
     def moments(self) -> tuple[Array, Array]:
         """Mean (..., d) and covariance (..., d, d) of the mixture."""
         xp, w = self.xp, self.weights[..., None]
@@ -62,6 +84,16 @@ class Normals:
         centred = self.loc - mean[..., None, :]
         spread = self.covariance + centred[..., :, None] * centred[..., None, :]
         return mean, xp.sum(w[..., None] * spread, axis=-3)
+
+
+def log_average(table: Array, w: Array) -> Array:
+    """log Σ_j w_j exp(table_ij), without underflow, and with gradients towards weights of 0."""
+    xp = ops(table, w)
+    top = xp.detach(xp.max(table))
+    # rows of −inf alone stay so, instead of becoming NaN
+    top = xp.where(xp.isfinite(top), top, 0.0)
+    with xp.quiet():
+        return top + xp.log(xp.sum(w * xp.exp(table - top[..., None])))
 
 
 def normals(law: Law) -> Normals | None:
@@ -78,6 +110,17 @@ def normals(law: Law) -> Normals | None:
     one = 0.0 * loc[..., 0] + 1.0
     weights = law.parameters["weights"] if isinstance(law, MixtureLaw) else one
     return Normals(xp.broadcast_to(weights, (*batch, len(pairs))), loc, scale_tril)
+
+
+def on_the_line(law: Law) -> Law:
+    """Normal laws and mixtures of them whose draws are vectors of one number, with draws that are numbers."""
+    found = normals(law) if law.event == (1,) else None
+    if found is None:
+        return law
+    one = families()["normal"]
+    loc, scale = found.loc[..., 0], found.scale_tril[..., 0, 0]
+    parts = [Law(one, {"loc": loc[..., i], "scale": scale[..., i]}) for i in range(found.size)]
+    return mixed(found.weights, parts)
 
 
 def _parameters(law: Law) -> tuple[Array, Array] | None:

@@ -14,7 +14,7 @@ import numpy as np
 from kullback._ops import Array, Namespace, ops
 from kullback.errors import UnsupportedPairError
 from kullback.exact.law import Law
-from kullback.exact.normals import Normals, normals
+from kullback.exact.normals import Normals, log_average, normals
 from kullback.exact.triangular import diagonal, factor, solve, transpose
 
 _LARGEST = 10_000_000  # numbers in one table of matrices
@@ -84,11 +84,8 @@ def _log_normal(covariance: Array, x: Array) -> Array:
 
 
 def _log_total(table: Array, w: Array, v: Array) -> Array:
-    """log Σ w_i v_j exp(table_ij), with weights of 0 and their gradients."""
-    xp = ops(table, w, v)
-    top = xp.detach(xp.max(xp.max(table)))
-    inside = w[..., :, None] * v[..., None, :] * xp.exp(table - top[..., None, None])
-    return top + xp.log(xp.sum(xp.sum(inside)))
+    """log Σ w_i v_j exp(table_ij)."""
+    return log_average(log_average(table, v[..., None, :]), w)
 
 
 def _both(p: Law, q: Law) -> tuple[Normals, Normals]:

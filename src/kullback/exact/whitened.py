@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from kullback.exact.law import Law
+from kullback.exact.normals import on_the_line
 from kullback.exact.registry import families
 
 _ROUNDING = 4.0 * float(np.finfo(float).eps)
@@ -14,6 +15,7 @@ _ROUNDING = 4.0 * float(np.finfo(float).eps)
 
 def reduced_pair(p: Law, q: Law) -> tuple[Law, Law]:
     """Two single laws with the same f-divergences: normal laws as products, and without the parts that are equal."""
+    p, q = on_the_line(p), on_the_line(q)
     if all(law.family is not None and law.family.name == "multivariate_normal" for law in (p, q)):
         p, q = _diagonal(p, q)
     if not p.parts or [x.event for x in p.parts] != [x.event for x in q.parts]:
