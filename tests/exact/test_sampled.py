@@ -333,3 +333,17 @@ def test_arrays_are_left_alone() -> None:
     sampled(kb.kl, log_p, log_q, drawn_from="q")
     assert np.array_equal(log_p, before[0])
     assert np.array_equal(log_q, before[1])
+
+
+def test_powers_beyond_the_largest_number_are_averaged_in_logarithms() -> None:
+    """A constant log-ratio r, with as much mass elsewhere: R_a = (a − 1)⁻¹ log E_q[t^a] whatever the size of t^a."""
+    n = 400
+    far, near = np.full(n, -500.0), np.zeros(n)
+    for order in (2.0, 5.0):
+        answer = kb.sampled(kb.renyi(order), near, far, drawn_from="p")
+        assert answer.value == pytest.approx(500.0, rel=1e-12)
+        answer = kb.sampled(kb.renyi(order), near, far, drawn_from="q")
+        assert answer.value == pytest.approx(500.0 * order / (order - 1.0), rel=1e-12)
+        assert (answer.low, answer.high) == (-math.inf, math.inf)
+    empty = np.where(np.arange(n) < 3, -math.inf, 0.0)
+    assert kb.sampled(kb.renyi(2.0), near, empty, drawn_from="p").value == math.inf

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -66,8 +67,19 @@ def sampled(
         )
     if order == 1.0:
         return _answer(kl, log_p, log_q, drawn_from, estimator, level, log_weights)
-    inner = _answer(alpha(order), log_p, log_q, drawn_from, estimator, level, log_weights)
-    return _mapped(inner, order, 0.5 if d == bhattacharyya else 1.0)
+    f, scale = alpha(order), 0.5 if d == bhattacharyya else 1.0
+    inner = _answer(f, log_p, log_q, drawn_from, estimator, level, log_weights)
+    if inner.value == math.inf and inner.low < math.inf:
+        draws, _, _ = drawn(f, log_p, log_q, drawn_from, log_weights)
+        value = scale * _log_mean(draws, order if drawn_from == "q" else 1.0 - order) / (order - 1.0)
+        return replace(inner, value=value, notes=(*inner.notes, "average of powers in logarithms"))
+    return _mapped(inner, order, scale)
+
+
+def _log_mean(draws: Draws, power: float) -> float:
+    """log E[t^power], where the average itself is beyond the largest number."""
+    logs = power * draws.values(draws.s) + np.log(draws.weights)
+    return float(np.logaddexp.reduce(logs))
 
 
 def _answer(
