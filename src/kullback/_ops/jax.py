@@ -178,6 +178,13 @@ def to_numpy(x: jax.Array) -> Any:
     return jax.device_get(x)
 
 
+def host(x: jax.Array) -> Any:
+    """The values in NumPy where neither a gradient nor a trace nor a device needs the array itself, else None."""
+    if isinstance(x, Tracer) or next(iter(x.devices())).platform != "cpu":
+        return None
+    return jax.device_get(x)
+
+
 def recording() -> bool:
     """Whether what is computed now may be differentiated."""
     return True

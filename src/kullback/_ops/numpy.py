@@ -165,6 +165,11 @@ def to_numpy(x: np.ndarray) -> np.ndarray:
     return x
 
 
+def host(x: np.ndarray) -> np.ndarray:
+    """The values in NumPy where neither a gradient nor a trace nor a device needs the array itself, else None."""
+    return x
+
+
 def recording() -> bool:
     """Whether what is computed now may be differentiated."""
     return False

@@ -135,6 +135,14 @@ class Standard:
 
         return np.from_dlpack(x)
 
+    def host(self, x: Array) -> Any:
+        """The values in NumPy where neither a gradient nor a trace nor a device needs the array itself, else None."""
+        return None
+
+    def recording(self) -> bool:
+        """Whether what is computed now may be differentiated."""
+        return False
+
     def quiet(self) -> AbstractContextManager[Any]:
         """Silences NumPy's warnings, in case the library computes with it underneath."""
         import numpy as np

@@ -206,6 +206,11 @@ def to_numpy(x: Tensor) -> Any:
     return x.detach().cpu().numpy()
 
 
+def host(x: Tensor) -> Any:
+    """The values in NumPy where neither a gradient nor a trace nor a device needs the array itself, else None."""
+    return None if x.requires_grad or not at_hand(x) else x.numpy()
+
+
 def recording() -> bool:
     """Whether what is computed now may be differentiated."""
     return torch.is_grad_enabled()

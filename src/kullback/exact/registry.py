@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
+from itertools import product
 from typing import Any
 
 from kullback._ops import Array
 from kullback.errors import UnsupportedPairError
+from kullback.exact.hosted import hosted
 from kullback.exact.law import Family, Law
 
 Parameters = Any  # a mapping of names to arrays
@@ -56,7 +58,7 @@ def closed_form(what: str, left: Family, right: Family) -> Callable[[Callable[..
         key = (what, left.name, right.name)
         if key in _forms:
             raise ValueError(f"two closed forms for {key}")
-        _forms[key] = Form(what, left.name, right.name, formula)
+        _forms[key] = Form(what, left.name, right.name, hosted(formula))
         return formula
 
     return register
@@ -115,41 +117,51 @@ def exponential_families() -> tuple[str, ...]:
 def find(what: str, p: Law, q: Law) -> tuple[Form, Law, Law] | None:
     """The most specific form for the pair, and the pair as members of its families: own families first, then wider."""
     load()
-    for left in readings(p):
-        for right in readings(q):
-            form = _forms.get((what, left.name, right.name)) if left.family and right.family else None
-            if form is not None:
-                return form, left, right
+    for left, right in product(_memberships(p), _memberships(q)):
+        form = _forms.get((what, left, right))
+        if form is not None:
+            return form, _member(p, left), _member(q, right)
     return None
 
 
 def geodesic_of(p: Law, q: Law) -> tuple[Callable[..., Any], Law, Law] | None:
     """The interpolation of the smallest exponential family that holds both."""
-    return _shared(_geodesics, p, q)
+    return shared(_geodesics, p, q)
 
 
 def square_of(p: Law, q: Law) -> tuple[Callable[..., Any], Law, Law] | None:
     """The squaring of the smallest family that holds both."""
-    return _shared(_squares, p, q)
+    return shared(_squares, p, q)
 
 
-def _shared(table: dict[str, Callable[..., Any]], p: Law, q: Law) -> Any:
+def shared(table: dict[str, Callable[..., Any]], p: Law, q: Law) -> Any:
+    """The entry of the smallest family that holds both laws, and both as its members."""
     load()
-    for left in readings(p):
-        for right in readings(q):
-            if left.family and right.family and left.name == right.name and left.name in table:
-                return table[left.name], left, right
+    for left, right in product(_memberships(p), _memberships(q)):
+        if left == right and left in table:
+            return table[left], _member(p, left), _member(q, right)
     return None
 
 
-def readings(p: Law) -> list[Law]:
-    """The law as a member of its own family, then of every family that holds it."""
-    found = [p]
-    if p.family is None or p.transforms:
-        return found
-    for name, widen in p.family.wider.items():
-        found.append(replace(p, family=_families[name], parameters=widen(p.parameters), label=name))
-    return found
+def readings(p: Law) -> Iterator[Law]:
+    """The law as a member of its own family, then of every family that holds it, each made when it is asked for."""
+    yield p
+    for name in _memberships(p)[1:]:
+        yield _member(p, name)
+
+
+def _memberships(p: Law) -> list[str]:
+    """The names of the family and, without transforms, of the wider ones."""
+    if p.family is None:
+        return []
+    return [p.name] if p.transforms else [p.name, *p.family.wider]
+
+
+def _member(p: Law, name: str) -> Law:
+    # a wider family may need far larger parameters: they are made for a formula that uses them
+    if p.family is None or name == p.name:
+        return p
+    return replace(p, family=_families[name], parameters=p.family.wider[name](p.parameters), label=name)
 
 
 def unsupported(what: str, p: Law, q: Law, fallbacks: str) -> UnsupportedPairError:

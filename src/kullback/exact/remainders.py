@@ -6,21 +6,8 @@ from kullback._ops import Array, ops
 from kullback._ops.remainders import exp_remainder
 from kullback.divergences import kl
 from kullback.divergences.simplex import terms
-
-# B_2j / (2j (2j − 1)), the coefficients of Stirling's series in z^(1−2j)
-_STIRLING = (
-    1 / 12,
-    -1 / 360,
-    1 / 1260,
-    -1 / 1680,
-    1 / 1188,
-    -691 / 360360,
-    1 / 156,
-    -3617 / 122400,
-    43867 / 244188,
-    -174611 / 125400,
-)
-_SHIFT = 10.0  # from here on ten terms of Stirling's series are exact to the last bit
+from kullback.exact import stirling
+from kullback.exact.binet import SHIFT, STIRLING
 
 
 def excess(p: Array, q: Array) -> Array:
@@ -57,25 +44,61 @@ def stirling_excess(y: Array, x: Array, h: Array) -> Array:
     they are. `h` is an argument because the caller may know the difference better than y − x shows.
     """
     xp = ops(y, x, h)
-    y, x, h = y + 0.0 * x, x + 0.0 * y, h + 0.0 * x
+    y, x, h = (xp.asarray(z) for z in (y + 0.0 * x, x + 0.0 * y, h + 0.0 * (x + y)))
+    arrays = [xp.host(z) for z in (y, x, h)]
+    if all(z is not None for z in arrays):
+        return xp.asarray(stirling.excess(*arrays), like=y)
+    if not (xp.GRADIENTS and xp.at_hand(y)):
+        return _by_branches(y, x, h)
+
+    def plain(a: Array, b: Array) -> Array:
+        return _by_branches(a[..., 0], b[..., 0], a[..., 1])
+
+    # the difference travels with both arguments, and its share of the gradient is in theirs
+    return xp.with_gradient(plain, _with_slopes, xp.stack([y, h], axis=-1), xp.stack([x, h], axis=-1))
+
+
+def _with_slopes(a: Array, b: Array, need_a: bool, need_b: bool) -> tuple[Array, Array | None, Array | None]:
+    xp = ops(a, b)
+    y, x, h = a[..., 0], b[..., 0], a[..., 1]
+    if xp.recording():
+        value, zero = _by_branches(y, x, h), xp.zeros_like(y)
+        to_y = xp.derivative(lambda t: _by_branches(y + t, x, h + t), zero)
+        to_x = xp.derivative(lambda t: _by_branches(y, x + t, h - t), zero)
+    else:
+        arrays = [xp.to_numpy(z) for z in (y, x, h)]
+        made = (stirling.excess(*arrays), *(stirling.slopes(*arrays) if need_a or need_b else ()))
+        value, *slopes = (xp.asarray(z, like=a) for z in made)
+        if not slopes:
+            return value, None, None
+        to_y, to_x = slopes
+    none = xp.zeros_like(to_y)
+    return (
+        value,
+        xp.stack([to_y, none], axis=-1) if need_a else None,
+        xp.stack([to_x, none], axis=-1) if need_b else None,
+    )
+
+
+def _by_branches(y: Array, x: Array, h: Array) -> Array:
+    """The same on any array, traced ones included: every branch is computed and one is taken."""
+    xp = ops(y, x, h)
     with xp.quiet():
-        large = (x >= _SHIFT) & (y >= _SHIFT)
-        direct = _series(xp.where(large, y, 1.0 + _SHIFT), xp.where(large, x, 1.0 + _SHIFT), h)
-        low_y, low_x, low_h = (xp.where(large, 1.0, z) for z in (y, x, h))
-        low_h = xp.where(large, 0.0, low_h)
-        shifted = _shifted(low_y, low_x, low_h)
-        return xp.where(large, direct, shifted)
+        large = (x >= SHIFT) & (y >= SHIFT)
+        direct = _series(xp.where(large, y, 1.0 + SHIFT), xp.where(large, x, 1.0 + SHIFT), h)
+        low_y, low_x, low_h = xp.where(large, 1.0, y), xp.where(large, 1.0, x), xp.where(large, 0.0, h)
+        return xp.where(large, direct, _shifted(low_y, low_x, low_h))
 
 
 def _shifted(y: Array, x: Array, h: Array) -> Array:
     xp = ops(y, x, h)
-    total = _series(y + _SHIFT, x + _SHIFT, h)
-    for k in range(int(_SHIFT)):
+    total = _series(y + SHIFT, x + SHIFT, h)
+    for k in range(int(SHIFT)):
         total = total + exp_remainder(log_ratio(y + k, x + k, h))
     # k(y + N, x + N) − k(y, x): near equality both are small, far from it their large parts cancel on paper
     near = xp.abs(h) < 0.5 * x
-    close = excess_at(x + _SHIFT, log_ratio(y + _SHIFT, x + _SHIFT, h)) - excess_at(x, log_ratio(y, x, h))
-    far = y * (xp.log1p(_SHIFT / y) - xp.log1p(_SHIFT / x)) + _SHIFT * log_ratio(y + _SHIFT, x + _SHIFT, h)
+    close = excess_at(x + SHIFT, log_ratio(y + SHIFT, x + SHIFT, h)) - excess_at(x, log_ratio(y, x, h))
+    far = y * (xp.log1p(SHIFT / y) - xp.log1p(SHIFT / x)) + SHIFT * log_ratio(y + SHIFT, x + SHIFT, h)
     return total + xp.where(near, close, far)
 
 
@@ -83,9 +106,9 @@ def _series(y: Array, x: Array, h: Array) -> Array:
     """B(y, x) − k(y, x) for large arguments: −½ log z and the powers of 1/z, each by its own remainder."""
     u, v = 1.0 / y, 1.0 / x
     total, power, inner = 0.0, v, v
-    for m in range(1, 2 * len(_STIRLING)):
+    for m in range(1, 2 * len(STIRLING)):
         if m % 2:
-            total = total + _STIRLING[m // 2] * inner
+            total = total + STIRLING[m // 2] * inner
         power = power * v
         inner = u * inner + (m + 1) * power
     return 0.5 * exp_remainder(log_ratio(y, x, h)) + h * h * u * v * total
