@@ -132,7 +132,7 @@ def test_p7_unsupported_pairs_list_what_there_is() -> None:
     with pytest.raises(kb.UnsupportedPairError, match="what can be had: kind='exact'"):
         kb.between(kb.kl, stats.norm(0, 1), stats.norm(0, 2), kind="enumeration")
     with pytest.raises(kb.UnsupportedPairError, match="neither an f-divergence nor a function of one"):
-        kb.between(kb.cauchy_schwarz, stats.norm(0, 1), stats.laplace(0, 1))
+        kb.between(kb.renyi(0), stats.norm(0, 1), stats.laplace(0, 1))
     with pytest.raises(kb.InvalidInputError, match="known kinds"):
         kb.between(kb.kl, stats.norm(0, 1), stats.norm(0, 2), kind="guess")  # type: ignore[arg-type]
 

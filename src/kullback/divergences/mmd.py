@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from kullback._ops import Array, Namespace
 from kullback.divergences.kernels import DistanceKernel, Kernel, distance
@@ -27,6 +28,7 @@ class MMD(Placed):
     """
 
     kernel: Kernel
+    unit: ClassVar[str] = "units of √k"
 
     @property
     def name(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from kullback._ops import Array, Namespace
 from kullback.divergences import logits, simplex
@@ -21,6 +21,8 @@ class Noun(ABC):
     >>> isinstance(kb.wasserstein(1), kb.Noun), isinstance(kb.wasserstein(1), kb.Divergence)
     (True, False)
     """
+
+    unit: ClassVar[str] = "nats"
 
     @property
     @abstractmethod

@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 
 from kullback._ops import Array, ops
 from kullback.divergences import (
-    Divergence,
+    Noun,
     alpha,
     bhattacharyya,
-    cauchy_schwarz,
     jeffreys,
     kl,
     neyman_chi2,
@@ -24,6 +23,7 @@ from kullback.divergences.power import Alpha
 from kullback.divergences.renyi import Renyi
 from kullback.errors import UnsupportedPairError
 from kullback.exact import registry
+from kullback.exact.answers import answers_of
 from kullback.exact.law import Law
 from kullback.exact.normals import normals
 from kullback.exact.overlap import angle
@@ -35,18 +35,20 @@ class Closed:
 
     value: Array
     method: str
+    notes: tuple[str, ...] = ()
 
 
-def closed(d: Divergence, p: Law, q: Law) -> Closed | None:
+def closed(d: Noun, p: Law, q: Law) -> Closed | None:
     """The divergence in closed form, `None` where there is none."""
+    own = answers_of(d)
     try:
-        return _direct(d, p, q) or _derived(d, p, q)
+        return own.closed(d, p, q) if own is not None else _direct(d, p, q) or _derived(d, p, q)
     except UnsupportedPairError:
         # a form may hold on a part of the pair's parameters only
         return None
 
 
-def _direct(d: Divergence, p: Law, q: Law) -> Closed | None:
+def _direct(d: Noun, p: Law, q: Law) -> Closed | None:
     found = registry.find("any", p, q)
     if found is not None:
         form, left, right = found
@@ -66,7 +68,7 @@ def _direct(d: Divergence, p: Law, q: Law) -> Closed | None:
     return Closed(form.formula(left.parameters, right.parameters), form.label)
 
 
-def _derived(d: Divergence, p: Law, q: Law) -> Closed | None:
+def _derived(d: Noun, p: Law, q: Law) -> Closed | None:
     if d == reverse_kl:
         return closed(kl, q, p)
     if d == jeffreys:
@@ -77,12 +79,10 @@ def _derived(d: Divergence, p: Law, q: Law) -> Closed | None:
         return _renyi(d.order, p, q)
     if d == bhattacharyya:
         return _scaled(0.5, _renyi(0.5, p, q))
-    if d == cauchy_schwarz:
-        return _cauchy_schwarz(p, q)
     return _power(d, p, q)
 
 
-def _power(d: Divergence, p: Law, q: Law) -> Closed | None:
+def _power(d: Noun, p: Law, q: Law) -> Closed | None:
     """Divergences that are functions of ∫ p^a q^(1−a)."""
     if d == squared_hellinger:
         return _from_renyi(0.5, -2.0, p, q)
@@ -157,7 +157,7 @@ def _along_geodesic(order: float, p: Law, q: Law) -> Closed | None:
     return Closed(ops(value).where(exists, value, math.inf), method)
 
 
-def _cauchy_schwarz(p: Law, q: Law) -> Closed | None:
+def angle_of_densities(p: Law, q: Law) -> Closed | None:
     """The Rényi divergence of order ½ of the squared densities, each scaled to mass 1."""
     found = registry.square_of(p, q)
     if found is None:

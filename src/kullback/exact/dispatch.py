@@ -9,13 +9,14 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from kullback._ops import Array, ops
+from kullback._ops import ops
 from kullback.answer import Answer
-from kullback.divergences import Divergence
+from kullback.divergences import Divergence, Noun
 from kullback.divergences.simplex import plain
 from kullback.errors import ConvergenceError, InvalidInputError, UnsupportedPairError
 from kullback.exact import registry
-from kullback.exact.closed import closed
+from kullback.exact.answers import answers_of
+from kullback.exact.closed import Closed, closed
 from kullback.exact.enumeration import by_enumeration
 from kullback.exact.integrand import reduced
 from kullback.exact.law import Law
@@ -32,7 +33,7 @@ Kind = Literal["exact", "enumeration", "quadrature", "bounds", "monte-carlo"]
 
 
 def between(
-    d: Divergence, P: Any, Q: Any, *, kind: Kind | None = None, draws: int = 100_000, seed: int = 0
+    d: Noun, P: Any, Q: Any, *, kind: Kind | None = None, draws: int = 100_000, seed: int = 0
 ) -> Answer:
     r"""The divergence of two known distributions, $D_f(P \| Q) = \int q\, f(p/q)$, exactly wherever that is possible.
 
@@ -60,7 +61,7 @@ def between(
     if kind in (None, "exact"):
         found = closed(d, p, q)
         if found is not None:
-            return _exact(found.value, found.method)
+            return _exact(d, found)
     batch = np.broadcast_shapes(p.batch, q.batch)
     if not batch:
         return _noted(_single(d, p.at(()), q.at(()), kind, draws, seed), p, q)
@@ -68,11 +69,13 @@ def between(
     return _noted(_stacked(answers, batch), p, q)
 
 
-def _exact(value: Array, method: str) -> Answer:
-    return Answer.exact(plain(ops(value), ops(value).asarray(value)), method)
+def _exact(d: Noun, found: Closed) -> Answer:
+    xp = ops(found.value)
+    made = Answer.exact(plain(xp, xp.asarray(found.value)), found.method, d.unit)
+    return replace(made, notes=found.notes)
 
 
-def _single(d: Divergence, p: Law, q: Law, kind: Kind | None, draws: int, seed: int) -> Answer:
+def _single(d: Noun, p: Law, q: Law, kind: Kind | None, draws: int, seed: int) -> Answer:
     """The first way that serves the pair; the others' reasons are in the error where none does."""
     if blind_to_transforms(d):
         p, q = reduced_pair(p, q)
@@ -80,7 +83,7 @@ def _single(d: Divergence, p: Law, q: Law, kind: Kind | None, draws: int, seed: 
     if whole is not None:
         return whole
     reasons = []
-    for name, way in _ways(draws, seed).items():
+    for name, way in _ways(d, draws, seed).items():
         if kind in (None, name):
             try:
                 return way(d, p, q)
@@ -90,14 +93,16 @@ def _single(d: Divergence, p: Law, q: Law, kind: Kind | None, draws: int, seed: 
                 if kind is not None:
                     raise
                 reasons.append(str(error))
-    had = [name for name, way in _ways(1000, seed).items() if name != kind and kind and _works(way, d, p, q)]
+    had = [
+        name for name, way in _ways(d, 1000, seed).items() if name != kind and kind and _works(way, d, p, q)
+    ]
     can = f"what can be had: kind={' or '.join(map(repr, had))}" if had else "nothing else serves this pair"
     if kind == "exact":
         raise registry.unsupported(d.name, p, q, can)
     raise UnsupportedPairError(f"{d.name} for {p.name}‖{q.name}: {'; '.join(dict.fromkeys(reasons))}; {can}")
 
 
-def _of_parts(d: Divergence, p: Law, q: Law, kind: Kind | None, draws: int, seed: int) -> Answer | None:
+def _of_parts(d: Noun, p: Law, q: Law, kind: Kind | None, draws: int, seed: int) -> Answer | None:
     """The divergence of two products part by part, of the kind asked for; None where that is not to be had."""
     for asked in dict.fromkeys((None, kind)):
         try:
@@ -109,7 +114,7 @@ def _of_parts(d: Divergence, p: Law, q: Law, kind: Kind | None, draws: int, seed
     return None
 
 
-def _works(way: Callable[..., Answer], d: Divergence, p: Law, q: Law) -> bool:
+def _works(way: Callable[..., Answer], d: Noun, p: Law, q: Law) -> bool:
     try:
         way(d, p, q)
     except (UnsupportedPairError, ConvergenceError):
@@ -117,7 +122,10 @@ def _works(way: Callable[..., Answer], d: Divergence, p: Law, q: Law) -> bool:
     return True
 
 
-def _ways(draws: int, seed: int) -> dict[str, Callable[[Divergence, Law, Law], Answer]]:
+def _ways(d: Noun, draws: int, seed: int) -> dict[str, Callable[[Any, Law, Law], Answer]]:
+    own = answers_of(d)
+    if own is not None:
+        return {"exact": _registered, **own.ways}
     return {
         "exact": _by_support,
         "enumeration": by_enumeration,
@@ -127,10 +135,17 @@ def _ways(draws: int, seed: int) -> dict[str, Callable[[Divergence, Law, Law], A
     }
 
 
+def _registered(d: Noun, p: Law, q: Law) -> Answer:
+    found = closed(d, p, q)
+    if found is None:
+        raise UnsupportedPairError("no closed form is registered")
+    return _exact(d, found)
+
+
 def _by_support(d: Divergence, p: Law, q: Law) -> Answer:
     found = closed(d, p, q)
     if found is not None:
-        return _exact(found.value, found.method)
+        return _exact(d, found)
     f, mapped = reduced(d)
     decided = decided_by_support(f, p, q)
     if decided is None:

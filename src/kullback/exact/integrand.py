@@ -10,7 +10,7 @@ import numpy as np
 from kullback._ops import ops
 from kullback.divergences import FDivergence, alpha, bhattacharyya, kl
 from kullback.divergences.growth import weigh
-from kullback.divergences.noun import Divergence
+from kullback.divergences.noun import Noun
 from kullback.divergences.renyi import Renyi
 from kullback.errors import UnsupportedPairError
 
@@ -41,7 +41,7 @@ def contributions(d: FDivergence, log_p: np.ndarray, log_q: np.ndarray) -> np.nd
     return np.stack([terms, p, q, np.where(np.isfinite(noise), noise, 0.0)])
 
 
-def reduced(d: Divergence) -> tuple[FDivergence, Callable[[float], float]]:
+def reduced(d: Noun) -> tuple[FDivergence, Callable[[float], float]]:
     """The f-divergence to integrate, and the increasing map from its value to that of `d`."""
     if isinstance(d, FDivergence):
         return d, lambda value: value

@@ -11,8 +11,8 @@ import numpy as np
 from kullback._ops import Array
 from kullback.answer import Answer
 from kullback.divergences import (
-    Divergence,
     FDivergence,
+    Noun,
     jeffreys,
     kl,
     neyman_chi2,
@@ -134,7 +134,7 @@ class LabelledLaw(Law):
         return np.empty(0) if self.shares is None else self.shares
 
 
-def by_labels(d: Divergence, p: Law, q: Law, one: Callable[[Divergence, Law, Law], Answer]) -> Answer | None:
+def by_labels(d: Noun, p: Law, q: Law, one: Callable[[Noun, Law, Law], Answer]) -> Answer | None:
     """The divergence of two labelled laws from those of their components; None where it does not follow."""
     if not isinstance(p, LabelledLaw) or not isinstance(q, LabelledLaw):
         return None
@@ -161,7 +161,7 @@ def by_labels(d: Divergence, p: Law, q: Law, one: Callable[[Divergence, Law, Law
     return combined([of_weights, *answers], [1.0, *(float(known[i]) for i in live)], _HOW)
 
 
-def _labelled(d: Divergence, p: Law, q: Law, one: Callable[[Divergence, Law, Law], Answer]) -> Answer:
+def _labelled(d: Noun, p: Law, q: Law, one: Callable[[Noun, Law, Law], Answer]) -> Answer:
     return by_labels(d, p, q, one) or one(d, p, q)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from kullback.answer import Answer
 from kullback.divergences import (
-    Divergence,
+    Noun,
     bhattacharyya,
     jeffreys,
     kl,
@@ -60,7 +60,7 @@ class Product(Composite):
         return Law(None, {}, label=f"product of {', '.join(part.name for part in parts)}", parts=parts)
 
 
-def by_parts(d: Divergence, p: Law, q: Law, one: Callable[[Divergence, Law, Law], Answer]) -> Answer | None:
+def by_parts(d: Noun, p: Law, q: Law, one: Callable[[Noun, Law, Law], Answer]) -> Answer | None:
     """The divergence of two products from those of their parts, each found by `one`; None where it does not follow.
 
     KL and Rényi divergences add. Functions of the integral of a power multiply, unless a part was sampled: then the
@@ -83,7 +83,7 @@ def by_parts(d: Divergence, p: Law, q: Law, one: Callable[[Divergence, Law, Law]
     return _multiplied(answers, growth)
 
 
-def growth_of(d: Divergence) -> float | None:
+def growth_of(d: Noun) -> float | None:
     r"""c where $1 + c D = \int p^a q^{1-a}$ for some a, which multiplies over independent parts; None elsewhere."""
     if isinstance(d, Alpha):
         return -d.a * d.rest

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from kullback._ops import ops
-from kullback.divergences import FDivergence, Noun, bhattacharyya
+from kullback.divergences import FDivergence, Noun, bhattacharyya, chernoff
 from kullback.divergences.renyi import Renyi
 from kullback.errors import ShapeError, UnsupportedPairError
 from kullback.exact.law import Law, Support
@@ -47,7 +47,7 @@ def _category_count(p: Law) -> int | None:
 
 def blind_to_transforms(d: Noun) -> bool:
     """Whether a shared invertible map of the variable leaves the divergence as it is."""
-    return isinstance(d, (FDivergence, Renyi)) or d == bhattacharyya
+    return isinstance(d, (FDivergence, Renyi)) or d in (bhattacharyya, chernoff)
 
 
 def _stripped(p: Law, q: Law) -> tuple[Law, Law]:
