@@ -54,19 +54,24 @@ from kullback.errors import (
 if TYPE_CHECKING:
     from kullback.bounds import bound, lower_expectation, upper_expectation
     from kullback.exact import Mixture, between, sampled, surrogate
+    from kullback.losses import Engine, Head, loss, per_token
     from kullback.tables import Profile, Report, compare
 
 __version__ = "0.1.0"
 
 # verbs whose rooms bring a dataframe library or a deep-learning one are loaded on first use
 _LAZY = {
+    "Engine": "kullback.losses",
+    "Head": "kullback.losses",
     "Mixture": "kullback.exact",
     "Profile": "kullback.tables",
     "Report": "kullback.tables",
     "between": "kullback.exact",
     "bound": "kullback.bounds",
     "compare": "kullback.tables",
+    "loss": "kullback.losses",
     "lower_expectation": "kullback.bounds",
+    "per_token": "kullback.losses",
     "sampled": "kullback.exact",
     "surrogate": "kullback.exact",
     "upper_expectation": "kullback.bounds",
@@ -88,8 +93,10 @@ __all__ = [
     "DTypeError",
     "DistanceKernel",
     "Divergence",
+    "Engine",
     "FDivergence",
     "GaussianKernel",
+    "Head",
     "InvalidInputError",
     "KullbackError",
     "LaplacianKernel",
@@ -119,10 +126,12 @@ __all__ = [
     "js",
     "kl",
     "le_cam",
+    "loss",
     "lower_expectation",
     "mmd",
     "neyman_chi2",
     "pearson_chi2",
+    "per_token",
     "renyi",
     "reverse_kl",
     "sampled",

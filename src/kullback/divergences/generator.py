@@ -103,6 +103,10 @@ class FDivergence(Divergence):
         below, above = xp.sides(r)
         return q * self.dual._slope(-below) + p * (self.dual._below(above) - self._slope(-above))
 
+    def _both(self, p: Array, q: Array, r: Array) -> tuple[Array, Array]:
+        """p f'(t) and q (f(t) − t f'(t)), whose sum over the categories is the divergence; r within reach."""
+        return p * self._slope(r), q * self.dual._slope(-r)
+
     @abstractmethod
     def _slope(self, r: Array) -> Array:
         """f'(eʳ)."""

@@ -56,8 +56,15 @@ class JensenShannon(FDivergence):
 
         return by_size(u, ENTROPY_RADIUS, near, far)
 
+    def _both(self, p: Array, q: Array, r: Array) -> tuple[Array, Array]:
+        xp = ops(r)
+        log_m = xp.log1p(0.5 * xp.expm1(xp.folded(r < 0, r))) - xp.sides(-r)[0]
+        return 0.5 * p * (r - log_m), -0.5 * q * log_m
+
     def _slope(self, r: Array) -> Array:
-        return 0.5 * _log_share(r, 0.5, 0.5)
+        # ½ log(2t/(t + 1)), as log t − log((t + 1)/2) below 1 and as −log((1 + 1/t)/2) above
+        xp = ops(r)
+        return 0.5 * (xp.sides(r)[0] - xp.log1p(0.5 * xp.expm1(xp.folded(r < 0, r))))
 
     def _curvature(self, r: Array) -> Array:
         return 0.5 / (1.0 + ops(r).exp(-r))
@@ -116,6 +123,10 @@ class SkewJensenShannon(FDivergence):
         to_p = _log_share(u, beta, self.rest)
         return xp.exp(log_m) * (beta * exp_growth(to_p) + self.rest * _growth_above(-log_m))
 
+    def _both(self, p: Array, q: Array, r: Array) -> tuple[Array, Array]:
+        log_m = _log_mixture(r, self.beta, self.rest)
+        return self.beta * p * (r - log_m), -self.rest * q * log_m
+
     def _slope(self, r: Array) -> Array:
         return self.beta * _log_share(r, self.beta, self.rest)
 
@@ -143,8 +154,7 @@ def _log_mixture(x: Array, weight: float, rest: float) -> Array:
     growth = weight * xp.expm1(x)
     if weight <= 0.5:
         return xp.log1p(growth)
-    near = growth > -0.5
-    return xp.where(near, xp.log1p(xp.where(near, growth, 0.0)), xp.log(weight * xp.exp(x) + rest))
+    return xp.choose(-growth, 0.5, xp.log1p(xp.maximum(growth, -0.5)), xp.log(weight * xp.exp(x) + rest))
 
 
 def _growth_above(r: Array) -> Array:

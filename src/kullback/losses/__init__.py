@@ -1,0 +1,7 @@
+"""Training losses: any divergence of two sets of logits, at the speed of the matrix products behind them (torch)."""
+
+from kullback.losses.engines.chunks import Engine
+from kullback.losses.heads import Head
+from kullback.losses.token import loss, per_token
+
+__all__ = ["Engine", "Head", "loss", "per_token"]

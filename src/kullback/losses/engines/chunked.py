@@ -1,0 +1,146 @@
+"""The loop over chunks of rows: values and gradients in one pass, for logits that exist and for heads alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from kullback.divergences import Divergence
+from kullback.losses.engines.chunks import Engine, block_rows
+from kullback.losses.engines.rows import rows
+from kullback.losses.engines.sides import Form, Parts, side
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be computed, beside the tensors."""
+
+    d: Divergence
+    forms: tuple[Form, Form]  # student, teacher
+    rows: Tensor | None  # the rows that count, all if None
+    engine: Engine
+
+
+class Made(NamedTuple):
+    """Values of the rows that count, and gradients towards the six tensors."""
+
+    values: Tensor
+    gradients: tuple[Tensor | None, ...]
+
+
+def run(plan: Plan, parts: tuple[Parts, Parts], needs: Sequence[bool], factors: Tensor | None) -> Made:
+    """Values, and where `factors` are given the gradients of Σ factor × value; `needs` goes with the six tensors."""
+    first = parts[0][0]
+    count = len(first) if plan.rows is None else len(plan.rows)
+    most = _rows_of_chunk(plan, parts, count)
+    wanted = (needs[:3], needs[3:]) if factors is not None else ([False] * 3,) * 2
+    sides = [
+        side(form, part, plan.rows, n, most) for form, part, n in zip(plan.forms, parts, wanted, strict=True)
+    ]
+    asked = (sides[0].needs, sides[1].needs)
+    classes = len(parts[0][1]) if parts[0][1] is not None else first.shape[-1]
+    step = block_rows(classes, first.device)
+    values = []
+    for start in range(0, count, most):
+        stop = min(start + most, count)
+        for each in sides:
+            each.open(start, stop)
+        for low in range(0, stop - start, step):
+            high = min(low + step, stop - start)
+            blocks = [each.block(low, high) for each in sides]
+            found = rows(plan.d, *_alike(blocks), asked, compiled=plan.engine.compiled)
+            values.append(found.value)
+            for each, z, gradient in zip(sides, blocks, found[1:], strict=True):
+                if gradient is not None and factors is not None:
+                    each.put(low, z, gradient, factors[start + low : start + high, None])
+        for each in sides:
+            if each.needs:
+                each.close()
+    made = torch.cat(values) if values else first.new_zeros(0, dtype=torch.float32)
+    return Made(made, tuple(g for each in sides for g in each.gradients()))
+
+
+def _rows_of_chunk(plan: Plan, parts: tuple[Parts, Parts], count: int) -> int:
+    weights = [p[1] for p in parts if p[1] is not None]
+    per_row = sum(len(w) * w.element_size() for w in weights)
+    total = sum(w.numel() * w.element_size() for w in weights)
+    return max(1, plan.engine.rows(count, per_row, total, parts[0][0].device))
+
+
+def _alike(blocks: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Both in the wider of the two precisions."""
+    kind = torch.promote_types(blocks[0].dtype, blocks[1].dtype)
+    return blocks[0].to(kind), blocks[1].to(kind)
+
+
+class Total(torch.autograd.Function):
+    """Σ factor × value as a number whose gradients are made with it."""
+
+    @staticmethod
+    def forward(ctx: Any, plan: Plan, factors: Tensor, *parts: Tensor | None) -> Tensor:  # type: ignore[override]
+        """Keeps the gradients for the backward pass."""
+        needs = ctx.needs_input_grad[2:]
+        values, gradients = _quietly(plan, parts, needs, factors)
+        ctx.plan, ctx.places = plan, [g is not None for g in gradients]
+        ctx.save_for_backward(factors, values, *parts, *(g for g in gradients if g is not None))
+        return (values.double() * factors.double()).sum().to(values.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> Any:
+        """Scales what the forward pass has made, or makes it again with the tape."""
+        factors, values, *rest = ctx.saved_tensors
+        parts, made = rest[:6], iter(rest[6:])
+        up = upstream[0]
+        if torch.is_grad_enabled():
+            return None, *_by_tape(ctx.plan, factors, parts, ctx.needs_input_grad[1:], up)
+        scaled = [None if not here else _scaled(next(made), up) for here in ctx.places]
+        return None, values * up if ctx.needs_input_grad[1] else None, *scaled
+
+
+class PerRow(torch.autograd.Function):
+    """The values themselves; the backward pass makes the logits once more."""
+
+    @staticmethod
+    def forward(ctx: Any, plan: Plan, *parts: Tensor | None) -> Tensor:  # type: ignore[override]
+        """Keeps nothing but the inputs."""
+        ctx.plan = plan
+        ctx.save_for_backward(*parts)
+        return _quietly(plan, parts, (False,) * 6, None).values
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> Any:
+        """Makes the logits once more, with what comes from above as factors."""
+        parts, up = ctx.saved_tensors, upstream[0]
+        if torch.is_grad_enabled():
+            return None, *_by_tape(ctx.plan, up, parts, (False, *ctx.needs_input_grad[1:]), None)[1:]
+        return None, *_quietly(ctx.plan, parts, ctx.needs_input_grad[1:], up).gradients
+
+
+def _quietly(plan: Plan, parts: Sequence[Any], needs: Sequence[bool], factors: Tensor | None) -> Made:
+    # autocast would halve what has to be single
+    with torch.autocast(parts[0].device.type, enabled=False), torch.no_grad():
+        return run(plan, ((parts[0], parts[1], parts[2]), (parts[3], parts[4], parts[5])), needs, factors)
+
+
+def _scaled(made: Tensor, up: Tensor) -> Tensor:
+    """The gradient times what comes from above, in place: a second pass over the same graph is refused by torch."""
+    if up.device.type == "cpu" and up == 1:
+        return made
+    return made.mul_(up.to(made.dtype))
+
+
+def _by_tape(
+    plan: Plan, factors: Tensor, parts: Sequence[Tensor | None], needs: Sequence[bool], up: Tensor | None
+) -> list[Tensor | None]:
+    """Gradients that can be differentiated again, from logits that are all in memory."""
+    student, teacher = (form.logits(p) for form, p in zip(plan.forms, (parts[:3], parts[3:]), strict=True))
+    if plan.rows is not None:
+        student, teacher = student[plan.rows], teacher[plan.rows]
+    total = (factors * plan.d._on_logits(*reversed(_alike([student, teacher])))).sum()
+    asked: Any = [x for x, need in zip((factors, *parts), needs, strict=True) if need]
+    made = iter(torch.autograd.grad(total, asked, up, create_graph=True, materialize_grads=True))
+    return [next(made) if need else None for need in needs]

@@ -1,0 +1,99 @@
+"""One block of rows of logits: the divergence of every row and its gradients, while the block is in cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from kullback._ops import ops
+from kullback.divergences import Divergence, FDivergence
+from kullback.divergences.growth import reach
+
+_CLOSE = 1e-2  # of f''(1): rows below it are so near equality that the sum of terms is the better sum
+
+
+class Rows(NamedTuple):
+    """Values of shape (rows,), and the gradients of their sum, `None` where nobody asked."""
+
+    value: Tensor
+    to_student: Tensor | None
+    to_teacher: Tensor | None
+
+
+def rows(
+    d: Divergence, student: Tensor, teacher: Tensor, needs: tuple[bool, bool], *, compiled: bool = False
+) -> Rows:
+    r"""D(teacher‖student) of every row of two arrays of logits of shape (rows, classes).
+
+    With t = p/q an f-divergence is $\sum_v p f'(t) + \sum_v q\,(f(t) - t f'(t))$, the two parts of its gradients, so
+    that beside the gradients the number costs a sum. Rows where it is small next to rounding, a class is masked, or a
+    ratio lies beyond the reach of the formulas are done again with the care of the noun itself.
+    """
+    if not isinstance(d, FDivergence):
+        return carefully(d, student, teacher, needs)
+    value, size, *parts = (_compiled if compiled else _kernel)(d, needs)(student, teacher)
+    far = ~(size < reach(ops(student), student, d.steepness))  # also where it is NaN
+    close = ~far & (value < _CLOSE * (d.curvature_at_one or 0.0))
+    if bool(close.any()):
+        index = close.nonzero()[:, 0]
+        value[index] = d._on_logits(teacher[index], student[index])
+    made = iter(
+        part.addcmul_(mass, total, value=-1.0) for part, mass, total in zip(*[iter(parts)] * 3, strict=True)
+    )
+    found = Rows(value, *(next(made) if need else None for need in needs))
+    if bool(far.any()):
+        index = far.nonzero()[:, 0]
+        for whole, part in zip(found, carefully(d, student[index], teacher[index], needs), strict=True):
+            if whole is not None and part is not None:
+                whole[index] = part
+    return found
+
+
+def carefully(d: Divergence, student: Tensor, teacher: Tensor, needs: tuple[bool, bool]) -> Rows:
+    """The same by the noun on logits, which knows about masked classes and every size of ratio."""
+    pair = [x.detach().requires_grad_(need) for x, need in zip((student, teacher), needs, strict=True)]
+    with torch.enable_grad():
+        value = d._on_logits(pair[1], pair[0])
+    if not any(needs):
+        return Rows(value, None, None)
+    made = iter(torch.autograd.grad(value.sum(), [x for x, need in zip(pair, needs, strict=True) if need]))
+    return Rows(value.detach(), *(next(made) if need else None for need in needs))
+
+
+def _kernel(d: FDivergence, needs: tuple[bool, bool]) -> Callable[[Tensor, Tensor], list[Tensor]]:
+    def kernel(student: Tensor, teacher: Tensor) -> list[Tensor]:
+        (q, log_q), (p, log_p) = _masses(student), _masses(teacher)
+        # what rounding leaves in the log-sum-exps is one constant a row, which centring removes
+        r = (teacher - student).sub_(log_p - log_q)
+        push, pull = d._both(p, q, r)
+        pulled, pushed = pull.sum(-1, keepdim=True), push.sum(-1, keepdim=True)
+        found = [(pulled + pushed)[:, 0], r.abs_().amax(-1)]
+        # the last step of the gradients is left to the caller: fused, it would take all of this a second time
+        if needs[0]:
+            found += [pull, q, pulled]
+        if needs[1]:
+            found += [push, p, pushed]
+        return found
+
+    return kernel
+
+
+@cache
+def _compiled(d: FDivergence, needs: tuple[bool, bool]) -> Callable[[Tensor, Tensor], list[Tensor]]:
+    return torch.compile(_kernel(d, needs), fullgraph=True)
+
+
+def _masses(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Softmax and log-sum-exp of every row."""
+    top = logits.amax(-1, keepdim=True)
+    if torch.compiler.is_compiling():
+        e = torch.exp(logits - top)
+        total = e.sum(-1, keepdim=True)
+        return e * (1.0 / total), top + total.log()
+    # outside a fused loop softmax is the quicker exponential, and the largest mass tells the sum
+    masses = torch.softmax(logits, -1)
+    return masses, top - masses.amax(-1, keepdim=True).log()

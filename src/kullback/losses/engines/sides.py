@@ -1,0 +1,208 @@
+"""The two sides of a loss while it runs: what makes a chunk of logits, and where its gradient goes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kullback.losses.heads import Head
+
+Parts = tuple[Tensor, Tensor | None, Tensor | None]  # logits, or hidden states with weight and bias
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a side is beside its tensors."""
+
+    linear: bool
+    scale: float = 1.0
+    softcap: float | None = None
+    temperature: float = 1.0
+    product: torch.dtype | None = None  # of a head's matrix products
+
+    def logits(self, parts: Sequence[Any]) -> Tensor:
+        """All logits at once, with the tape."""
+        first, weight, bias = parts
+        if self.linear:
+            cast = [None if x is None else x.to(self.product) for x in (first, weight, bias)]
+            first = Head(cast[0], cast[1], cast[2], self.scale, self.softcap).logits()  # type: ignore[arg-type]
+        return tempered(raised(first), self.temperature)
+
+
+def taken_apart(thing: Tensor | Head, temperature: float) -> tuple[Form, Parts]:
+    """The form and the tensors of what the caller passed, all leading axes in one."""
+    if isinstance(thing, Head):
+        hidden = thing.hidden.reshape(-1, thing.hidden.shape[-1])
+        product = _product_type(hidden, thing.weight)
+        return Form(True, thing.scale, thing.softcap, temperature, product), (
+            hidden,
+            thing.weight,
+            thing.bias,
+        )
+    return Form(False, temperature=temperature), (thing.reshape(-1, thing.shape[-1]), None, None)
+
+
+def raised(x: Tensor) -> Tensor:
+    """In the precision that divergences are computed in: single at least."""
+    return x if x.dtype == torch.float64 else x.to(torch.float32)
+
+
+def tempered(z: Tensor, temperature: float | Tensor) -> Tensor:
+    """Logits over the temperature; a masked class stays masked, and no derivative sees its infinity."""
+    if isinstance(temperature, float):
+        return z if temperature == 1.0 else z / temperature
+    masked = torch.isinf(z)
+    return torch.where(masked, z, torch.where(masked, 0.0, z) / temperature)
+
+
+class Side(ABC):
+    """Logits that come in chunks of rows; gradients towards them go back the same way."""
+
+    needs: bool
+
+    @abstractmethod
+    def open(self, start: int, stop: int) -> None:
+        """Makes the logits of these rows available."""
+
+    @abstractmethod
+    def block(self, start: int, stop: int) -> Tensor:
+        """What the divergence sees of rows of the open chunk."""
+
+    @abstractmethod
+    def put(self, start: int, z: Tensor, gradient: Tensor, factor: Tensor) -> None:
+        """Takes the gradient towards `z`, the block from row `start` of the open chunk, times a factor a row."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Passes the open chunk's gradient on."""
+
+    @abstractmethod
+    def gradients(self) -> tuple[Tensor | None, ...]:
+        """The gradients towards the tensors that the side is made of."""
+
+
+def side(form: Form, parts: Parts, rows: Tensor | None, needs: Sequence[bool], most: int) -> Side:
+    """The side of these parts; `rows` are the rows that count (all if `None`), `most` the rows of one chunk."""
+    if form.linear:
+        return _Linear(form, parts, rows, needs, most)
+    return _Given(form, parts[0], rows, needs[0])
+
+
+class _Given(Side):
+    """Logits that exist already."""
+
+    def __init__(self, form: Form, logits: Tensor, rows: Tensor | None, needs: bool) -> None:
+        self.form, self.logits, self.rows, self.needs = form, logits, rows, needs
+        # rows that do not count keep a gradient of zero
+        self.gradient = torch.zeros_like(logits) if needs and rows is not None else None
+        if needs and rows is None:
+            self.gradient = torch.empty_like(logits)
+
+    def open(self, start: int, stop: int) -> None:  # noqa: ARG002  (blocks are cut from the logits themselves)
+        self.start = start
+
+    def _place(self, start: int, stop: int) -> slice | Tensor:
+        place = slice(self.start + start, self.start + stop)
+        return place if self.rows is None else self.rows[place]
+
+    def block(self, start: int, stop: int) -> Tensor:
+        return tempered(raised(self.logits[self._place(start, stop)]), self.form.temperature)
+
+    def put(self, start: int, z: Tensor, gradient: Tensor, factor: Tensor) -> None:
+        assert self.gradient is not None
+        place = self._place(start, start + len(z))
+        self.gradient[place] = gradient.mul_(factor / self.form.temperature).to(self.gradient.dtype)
+
+    def close(self) -> None:
+        pass
+
+    def gradients(self) -> tuple[Tensor | None, ...]:
+        return self.gradient, None, None
+
+
+class _Linear(Side):
+    """Logits of a linear head; the chunk's buffer takes their gradient, too."""
+
+    def __init__(
+        self, form: Form, parts: Parts, rows: Tensor | None, needs: Sequence[bool], most: int
+    ) -> None:
+        hidden, weight, bias = parts
+        assert weight is not None
+        self.form, self.total, self.rows, self.needs = form, len(hidden), rows, any(needs)
+        kind = form.product
+        self.hidden = (hidden if rows is None else hidden[rows]).to(kind)
+        self.weight, self.bias = weight.to(kind), None if bias is None else bias.to(kind)
+        self.buffer = self.hidden.new_empty(most, len(weight))
+        self.to_hidden = torch.empty_like(self.hidden) if needs[0] else None
+        # sums over all tokens are kept in single precision at least
+        wide = torch.float64 if kind == torch.float64 else torch.float32
+        self.to_weight = torch.empty_like(weight, dtype=wide) if needs[1] else None
+        self.to_bias = torch.zeros_like(bias, dtype=wide) if bias is not None and needs[2] else None
+        self.kinds = [None if x is None else x.dtype for x in parts]
+
+    def open(self, start: int, stop: int) -> None:
+        self.start, self.stop = start, stop
+        raw, h = self.buffer[: stop - start], self.hidden[start:stop]
+        if self.bias is None:
+            torch.mm(h, self.weight.T, out=raw)
+        else:
+            torch.addmm(self.bias, h, self.weight.T, out=raw)
+
+    def block(self, start: int, stop: int) -> Tensor:
+        form, z = self.form, raised(self.buffer[start:stop])
+        if form.scale != 1.0:
+            z = z * form.scale
+        if form.softcap is not None:
+            z = (z / form.softcap).tanh_().mul_(form.softcap)
+        return tempered(z, form.temperature)
+
+    def put(self, start: int, z: Tensor, gradient: Tensor, factor: Tensor) -> None:
+        form, place = self.form, self.buffer[start : start + len(z)]
+        factor = factor * (form.scale / form.temperature)
+        if form.softcap is not None:
+            # the derivative of the cap, 1 − tanh², from what it made
+            share = z * (form.temperature / form.softcap)
+            gradient = gradient.addcmul_(gradient * share, share, value=-1.0)
+        if place.dtype == gradient.dtype:
+            torch.mul(gradient, factor, out=place)
+        else:
+            place.copy_(gradient.mul_(factor))
+
+    def close(self) -> None:
+        made, h = self.buffer[: self.stop - self.start], self.hidden[self.start : self.stop]
+        if self.to_hidden is not None:
+            torch.mm(made, self.weight, out=self.to_hidden[self.start : self.stop])
+        if self.to_weight is not None:
+            _accumulate(self.to_weight, made.T, h, first=self.start == 0)
+        if self.to_bias is not None:
+            self.to_bias += made.sum(0, dtype=self.to_bias.dtype)
+
+    def gradients(self) -> tuple[Tensor | None, ...]:
+        hidden = self.to_hidden
+        if hidden is not None and self.rows is not None:
+            hidden = hidden.new_zeros(self.total, hidden.shape[1]).index_copy_(0, self.rows, hidden)
+        made = (hidden, self.to_weight, self.to_bias)
+        return tuple(None if x is None else x.to(k) for x, k in zip(made, self.kinds, strict=True))
+
+
+def _product_type(hidden: Tensor, weight: Tensor) -> torch.dtype:
+    """The type of the matrix products: autocast's where it is on, else the wider of the two."""
+    device = hidden.device.type
+    if torch.is_autocast_enabled(device):
+        return torch.get_autocast_dtype(device)
+    return torch.promote_types(hidden.dtype, weight.dtype)
+
+
+def _accumulate(total: Tensor, left: Tensor, right: Tensor, *, first: bool) -> None:
+    if left.dtype != total.dtype:
+        product = left @ right
+        total.copy_(product) if first else total.add_(product)
+    elif first:
+        torch.mm(left, right, out=total)
+    else:
+        total.addmm_(left, right)
