@@ -91,6 +91,14 @@ MEMBERS: dict[str, list[dict[str, object]]] = {
         {"loc": [-0.3, 0.5], "precision_scale": 1.2, "df": 7.5, "scale_tril": [[1.3, 0.0], [-0.2, 1.1]]},
         {"loc": [0.5, 0.0], "precision_scale": 3.0, "df": 6.0, "scale_tril": [[1.2, 0.0], [0.1, 1.4]]},
     ],
+    "dirichlet_multinomial": [
+        {"total_count": 5, "concentration": [2.5, 1.5, 0.7]},
+        {"total_count": 5, "concentration": [0.8, 1.2, 1.0]},
+    ],
+    "low_rank_normal": [
+        {"loc": [0.1, 0.2, 0.0], "cov_factor": [[1.0], [0.4], [-0.5]], "cov_diag": [1.0, 0.6, 1.4]},
+        {"loc": [-0.3, 0.5, 0.1], "cov_factor": [[0.6], [-0.3], [0.5]], "cov_diag": [1.2, 0.9, 1.1]},
+    ],
     "matrix_normal": [
         {
             "loc": [[0.1, 0.2, 0.0], [0.3, -0.1, 0.4]],

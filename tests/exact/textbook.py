@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 
 import mpmath as mp
@@ -214,6 +215,29 @@ def normal_inverse_wishart(p, q):
     return inverse_wishart(p, q) + (len(p["loc"]) * (share - 1 - mp.log(share)) + square) / 2
 
 
+def dirichlet_multinomial(p, q):
+    n = int(p["total_count"])
+
+    def log_mass(s, x):
+        a = s["concentration"]
+        total = mp.loggamma(n + 1) + mp.loggamma(sum(a)) - mp.loggamma(n + sum(a))
+        return total + sum(
+            mp.loggamma(k + c) - mp.loggamma(c) - mp.loggamma(k + 1) for k, c in zip(x, a, strict=True)
+        )
+
+    points = (x for x in itertools.product(range(n + 1), repeat=len(p["concentration"])) if sum(x) == n)
+    both = ((log_mass(p, x), log_mass(q, x)) for x in points)
+    return sum(mp.exp(a) * (a - b) for a, b in both)
+
+
+def low_rank_normal(p, q):
+    covariances = [
+        mp.diag(s["cov_diag"]) + mp.matrix(s["cov_factor"]) * mp.matrix(s["cov_factor"]).T for s in (p, q)
+    ]
+    laws = ({"loc": s["loc"], "scale_tril": mp.cholesky(c)} for s, c in zip((p, q), covariances, strict=True))
+    return multivariate_normal(*laws)
+
+
 def matrix_normal(p, q):
     def kron(a, b):
         return [[x * y for x in row for y in other] for row in a for other in b]
@@ -236,6 +260,7 @@ KL: dict[str, Callable] = {
         cauchy, uniform, bernoulli, binomial, geometric, negative_binomial, poisson, categorical, multinomial,
         multivariate_normal, half_cauchy, continuous_bernoulli, one_hot_categorical,
         von_mises, von_mises_fisher, kumaraswamy, wishart, inverse_wishart, normal_inverse_wishart, matrix_normal,
+        dirichlet_multinomial, low_rank_normal,
     )
 }  # fmt: skip
 

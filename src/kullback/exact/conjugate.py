@@ -38,7 +38,8 @@ class NormalInverseWishart(Composite):
     df: Array
 
     def law(self, read: Callable[[Any, str], Law]) -> Law:
-        """The record that `between` works on."""
+        """The record that `between` works on; there are no laws inside for `read` to read."""
+        del read
         parameters = {
             "loc": self.loc,
             "precision_scale": self.precision_scale,

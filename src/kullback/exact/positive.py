@@ -15,8 +15,8 @@ _ASYMMETRY = 1e-10  # relative to the largest entry, as rounding leaves it
 def lower_factor(what: str, matrix: Array) -> Array:
     """L lower-triangular with L Lᵀ the matrix, differentiable; the leading axes are a batch.
 
-    Raises `ShapeError` for a matrix that is not square, `InvalidInputError` for one that is not symmetric, not finite or
-    not positive definite to rounding, naming its smallest eigenvalue. `what` is what messages call it.
+    Raises `ShapeError` for a matrix that is not square, `InvalidInputError` for one that is not symmetric, not finite
+    or not positive definite to rounding, naming its smallest eigenvalue. `what` is what messages call it.
     """
     xp = ops(matrix)
     matrix = xp.to_float(xp.asarray(matrix), 64)
@@ -37,6 +37,6 @@ def _look_at(what: str, matrix: np.ndarray) -> None:
     if bad.any():
         lowest, largest = values[np.argmax(bad)][[0, -1]]
         raise InvalidInputError(
-            f"{what} is not positive definite: its smallest eigenvalue is {lowest:g}, the largest {largest:g}; drop the "
-            "directions without variance, or add some to the diagonal"
+            f"{what} is not positive definite: its smallest eigenvalue is {lowest:g}, the largest {largest:g}; drop "
+            "the directions without variance, or add some to the diagonal"
         )

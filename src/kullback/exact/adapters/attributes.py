@@ -14,7 +14,7 @@ _SAME = {
     "Normal": ("normal", ("loc", "scale")),
     "HalfNormal": ("half_normal", ("scale",)),
     "MultivariateNormal": ("multivariate_normal", ("loc", "scale_tril")),
-    "LowRankMultivariateNormal": ("multivariate_normal", ("loc", "scale_tril")),
+    "LowRankMultivariateNormal": ("low_rank_normal", ("loc", "cov_factor", "cov_diag")),
     "Exponential": ("exponential", ("rate",)),
     "Gamma": ("gamma", ("concentration", "rate")),
     "Beta": ("beta", ("concentration1", "concentration0")),
@@ -95,6 +95,13 @@ def _negative_binomial(thing: Any, label: str) -> Law:
     return law(families()["negative_binomial"], parameters, label=label)
 
 
+def _dirichlet_multinomial(thing: Any, label: str) -> Law:
+    xp = ops(thing.concentration)
+    parameters = {"total_count": xp.asarray(thing.total_count, like=thing.concentration)}
+    parameters["concentration"] = thing.concentration
+    return law(families()["dirichlet_multinomial"], parameters, label=label)
+
+
 def _wishart(thing: Any, label: str) -> Law:
     # torch and NumPyro call the degrees of freedom differently
     df = thing.df if hasattr(thing, "df") else thing.concentration
@@ -106,6 +113,7 @@ _SPECIAL: dict[str, Callable[[Any, str], Law]] = {
     "LogNormal": _log_normal,
     "InverseGamma": _inverse_gamma,
     "NegativeBinomial": _negative_binomial,
+    "DirichletMultinomial": _dirichlet_multinomial,
     "NegativeBinomialProbs": _negative_binomial,
     "Wishart": _wishart,
 }

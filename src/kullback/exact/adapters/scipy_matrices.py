@@ -42,9 +42,14 @@ def _direction(thing: Any) -> dict[str, np.ndarray]:
     return {"direction": _number(thing.mu), "concentration": _number(thing.kappa)}
 
 
+def _counts(thing: Any) -> dict[str, np.ndarray]:
+    return {"total_count": _number(thing.n), "concentration": _number(thing.alpha)}
+
+
 _READERS: dict[str, tuple[str, Callable[[Any], dict[str, np.ndarray]]]] = {
     "wishart": ("wishart", _scatter),
     "invwishart": ("inverse_wishart", _scatter),
     "matrix_normal": ("matrix_normal", _matrix_normal),
+    "dirichlet_multinomial": ("dirichlet_multinomial", _counts),
     "vonmises_fisher": ("von_mises_fisher", _direction),
 }

@@ -30,8 +30,8 @@ class _VonMises:
         from scipy import stats
 
         # no quantiles at the cut, but where each stretch of mass begins and ends
-        centred: Any = stats.vonmises
-        return np.sort(_wrapped(self._loc + centred(self._concentration).ppf(u)))
+        centred: Any = stats.vonmises(np.asarray(self._concentration))
+        return np.sort(_wrapped(self._loc + centred.ppf(u)))
 
     def rvs(self, *, size: int, random_state: np.random.Generator) -> np.ndarray:
         return _wrapped(self._loc + random_state.vonmises(0.0, self._concentration, size))
@@ -56,7 +56,8 @@ class _VonMisesFisher:
 
         if self._concentration == 0:
             return stats.uniform_direction(len(self._direction)).rvs(size=size, random_state=random_state)
-        law = stats.vonmises_fisher(self._direction, self._concentration)
+        made: Any = stats.vonmises_fisher
+        law = made(self._direction, self._concentration)
         return np.asarray(law.rvs(size=size, random_state=random_state))
 
 

@@ -99,6 +99,10 @@ def _integral(b: Array, other: _Other) -> Array:
     xp = ops(b, other.shape)
     zero = 0.0 * (b + other.power + other.rise + other.shape)
     b, at = (b + zero)[..., None], _Other(*((x + zero)[..., None] for x in vars(other).values()))
+    if not xp.concrete(zero):
+        raise UnsupportedPairError(
+            "the points of the integral over log t depend on the values: not inside a trace"
+        )
     low, step, count = _grid(b[..., 0], other, zero)
     s = low[..., None] + step[..., None] * xp.asarray(np.arange(count + 1.0), like=zero)
     t = xp.exp(s)
