@@ -39,6 +39,16 @@ def aligned(d: Noun, p: Law, q: Law) -> tuple[Law, Law]:
     return p, q
 
 
+def refuse_traced(d: Noun, p: Law, q: Law) -> None:
+    """Raises where the numbers cannot be looked at, which everything but a closed form has to do."""
+    for law in (p, q):
+        if not all(ops(x).concrete(x) for x in law.arrays):
+            raise UnsupportedPairError(
+                f"{d.name} for {p.name}‖{q.name} has no closed form here, and parameters inside jit, grad or vmap have "
+                "no values to integrate or draw with; call between outside, or use kullback.surrogate on draws"
+            )
+
+
 def _category_count(p: Law) -> int | None:
     if p.family is None or p.family.name != "categorical":
         return None
@@ -68,17 +78,17 @@ def _stripped(p: Law, q: Law) -> tuple[Law, Law]:
 def _as_one_kind(p: Law, q: Law) -> tuple[Law, Law]:
     """Independent normal laws next to a multivariate normal one become multivariate too; products, parts."""
     for law, other in ((p, q), (q, p)):
-        many = law.family is not None and law.family.name == "multivariate_normal"
+        many = _WIDENED.get(law.family.name) if law.family is not None else None
         if many and other.inner is not None and other.axes == 1 and other.inner.name == "normal":
-            wide = _as_multivariate_normal(other.inner)
+            wide = many(other.inner)
             return (p, wide) if law is p else (wide, q)
     if p.inner is not None and q.inner is not None and p.axes == q.axes:
         return p, q
     p, q = p.unrolled(), q.unrolled()
     for law, other in ((p, q), (q, p)):
-        many = law.family is not None and law.family.name == "multivariate_normal"
+        many = _WIDENED.get(law.family.name) if law.family is not None else None
         if many and other.parts and all(part.name == "normal" for part in other.parts):
-            wide = _as_multivariate_normal(_side_by_side(other.parts))
+            wide = many(_side_by_side(other.parts))
             return (p, wide) if law is p else (wide, q)
     return p, q
 
@@ -100,6 +110,16 @@ def _as_multivariate_normal(inner: Law) -> Law:
     identity = xp.to_float(xp.asarray(np.eye(zero.shape[-1]), like=zero), xp.precision(zero))
     parameters = {"loc": loc + zero, "scale_tril": (scale + zero)[..., None] * identity}
     return Law(families()["multivariate_normal"], parameters, label="independent normal")
+
+
+def _as_low_rank_normal(inner: Law) -> Law:
+    loc, scale = inner.parameters["loc"], inner.parameters["scale"]
+    zero = 0.0 * (loc + scale)
+    parameters = {"loc": loc + zero, "cov_factor": zero[..., None], "cov_diag": scale * scale + zero}
+    return Law(families()["low_rank_normal"], parameters, label="independent normal")
+
+
+_WIDENED = {"multivariate_normal": _as_multivariate_normal, "low_rank_normal": _as_low_rank_normal}
 
 
 def decided_by_support(f: FDivergence, p: Law, q: Law) -> tuple[float, str] | None:
