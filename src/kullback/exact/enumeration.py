@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import reduce
+from itertools import combinations
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from kullback.exact.integrand import contributions, reduced
 from kullback.exact.law import Law, Support
 
 _MOST = 4_000_000  # points
+_MOST_VECTORS = 300_000  # of counts
 _NEGLIGIBLE = 1e-18
 
 
@@ -23,6 +25,9 @@ def by_enumeration(d: Divergence, p: Law, q: Law) -> Answer:
     f, mapped = reduced(d)
     if p.parts and q.parts:
         return _on_grid(f, mapped, p, q)
+    if _counts(p) and _counts(q):
+        points = np.concatenate([_compositions(*total) for total in sorted(_counts(p) | _counts(q))])
+        return _at_points(f, mapped, p.everywhere(points), q.everywhere(points))
     supports = [_support(law) for law in (p, q)]
     low, high = min(s.low for s in supports), max(s.high for s in supports)
     totals, points, last, ended = np.zeros(4), 0, math.inf, False
@@ -85,9 +90,34 @@ def _on_grid(f: FDivergence, mapped: Callable[[float], float], p: Law, q: Law) -
         reduce(np.add.outer, [part.everywhere(x) for part, x in zip(law.parts, axes, strict=True)]).ravel()
         for law in (p, q)
     )
+    return _at_points(f, mapped, log_p, log_q)
+
+
+def _at_points(
+    f: FDivergence, mapped: Callable[[float], float], log_p: np.ndarray, log_q: np.ndarray
+) -> Answer:
+    """The sum over all points of finite supports."""
     value, _, _, rounding = map(float, contributions(f, log_p, log_q).sum(axis=1))
     numbers = (value, max(value - rounding, 0.0), value + rounding) if value < math.inf else (math.inf,) * 3
-    return Answer(*map(mapped, numbers), kind="enumeration", method=f"sum over {points} points")
+    return Answer(*map(mapped, numbers), kind="enumeration", method=f"sum over {len(log_p)} points")
+
+
+def _counts(law: Law) -> set[tuple[int, int]]:
+    """How many draws of how many categories a law of vectors of counts has, none of any other law."""
+    if law.family is None or law.family.rank != 1 or "total_count" not in law.parameters:
+        return set()
+    return {(int(law.parameters["total_count"]), law.size)}
+
+
+def _compositions(total: int, categories: int) -> np.ndarray:
+    """All vectors of counts with this sum: where the bars stand between the stars."""
+    points = math.comb(total + categories - 1, total)
+    if points > _MOST_VECTORS:
+        raise UnsupportedPairError(f"{points} vectors of counts are not enumerated, {_MOST_VECTORS} at most")
+    bars = list(combinations(range(total + categories - 1), categories - 1))
+    ends = np.array(bars, dtype=float).reshape(points, categories - 1)
+    edges = np.pad(ends, ((0, 0), (1, 1)), constant_values=((0.0, 0.0), (-1.0, total + categories - 1.0)))
+    return np.diff(edges, axis=1) - 1.0
 
 
 def _support(law: Law) -> Support:

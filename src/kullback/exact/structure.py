@@ -125,7 +125,9 @@ _WIDENED = {"multivariate_normal": _as_multivariate_normal, "low_rank_normal": _
 def decided_by_support(f: FDivergence, p: Law, q: Law) -> tuple[float, str] | None:
     """The value where the supports alone tell it: mutually singular laws, or mass of p where q has none."""
     counts = [
-        law.parameters["total_count"] for law in (p, q) if law.family and law.family.name == "multinomial"
+        law.parameters["total_count"]
+        for law in (p, q)
+        if law.family and law.family.rank == 1 and "total_count" in law.parameters
     ]
     if len(counts) == 2 and bool(ops(*counts).any(counts[0] != counts[1])):
         return f.upper_bound, "the numbers of trials differ: no outcome is common"
