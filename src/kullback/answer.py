@@ -41,6 +41,8 @@ class Answer:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.low is self.high:  # an exact number, which may be inside a trace
+            return
         crossed: Any = self.low > self.high
         if bool(crossed.any() if hasattr(crossed, "any") else crossed):
             raise ValueError(f"an interval needs low <= high; got low={self.low}, high={self.high}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -17,23 +18,33 @@ from kullback.errors import ConvergenceError, InvalidInputError, UnsupportedPair
 from kullback.exact import registry
 from kullback.exact.answers import answers_of
 from kullback.exact.closed import Closed, closed
+from kullback.exact.degenerate import Degenerate, DegenerateNormal, condition_notes, on_flats
 from kullback.exact.enumeration import by_enumeration
 from kullback.exact.integrand import reduced
+from kullback.exact.labelled import LabelledLaw, by_labels
 from kullback.exact.law import Law
 from kullback.exact.mixture_bounds import by_bounds
+from kullback.exact.moment_controls import with_moments
 from kullback.exact.monte_carlo import sampled
 from kullback.exact.plane import by_plane
 from kullback.exact.product import by_parts
 from kullback.exact.quadrature import by_quadrature
 from kullback.exact.reading import read
-from kullback.exact.structure import aligned, blind_to_transforms, decided_by_support
+from kullback.exact.structure import aligned, blind_to_transforms, decided_by_support, refuse_traced
 from kullback.exact.whitened import reduced_pair
 
 Kind = Literal["exact", "enumeration", "quadrature", "bounds", "monte-carlo"]
 
 
 def between(
-    d: Noun, P: Any, Q: Any, *, kind: Kind | None = None, draws: int = 100_000, seed: int = 0
+    d: Noun,
+    P: Any,
+    Q: Any,
+    *,
+    kind: Kind | None = None,
+    draws: int = 100_000,
+    seed: int = 0,
+    degenerate: Degenerate | None = None,
 ) -> Answer:
     r"""The divergence of two known distributions, $D_f(P \| Q) = \int q\, f(p/q)$, exactly wherever that is possible.
 
@@ -41,8 +52,11 @@ def between(
     order: a closed form registered for the pair; exponential families, whose KL divergence gives every power and Rényi
     divergence; independent products and shared invertible maps; what the supports alone decide; enumeration of discrete
     laws; adaptive quadrature on the line and the plane; certified bounds for mixtures; Monte Carlo with `draws` draws
-    and an interval. The answer's `kind` says which it was, and `kind=` asks for one of them. In nats, in double precision; batches broadcast. Closed forms of
-    torch parameters carry gradients, and nothing else does, which a note then says.
+    and an interval. The answer's `kind` says which it was, and `kind=` asks for one of them. In nats, in double
+    precision; batches broadcast. Closed forms of torch and JAX parameters carry gradients, inside jit too, and nothing
+    else does: a note says so, and parameters without values are refused. A normal law whose covariance is singular is
+    refused, unless `degenerate="pseudo"` says to compare two of them on the flat that they share; on different flats
+    they share no mass.
 
     Raises `UnsupportedPairError` where the kind asked for cannot be had, listing what can; `InvalidInputError` naming
     the parameter that is outside its domain; `ShapeError`; `DTypeError` for laws of two libraries; `ConvergenceError`.
@@ -57,11 +71,16 @@ def between(
     """
     if kind is not None and kind not in get_args(Kind):
         raise InvalidInputError(f"`kind` is {kind!r}; known kinds are {', '.join(map(repr, get_args(Kind)))}")
-    p, q = aligned(d, read(P, "P"), read(Q, "Q"))
+    p, q = read(P, "P"), read(Q, "Q")
+    if isinstance(p, DegenerateNormal) or isinstance(q, DegenerateNormal):
+        return on_flats(d, p, q, degenerate, partial(between, kind=kind, draws=draws, seed=seed))
+    p, q = aligned(d, p, q)
     if kind in (None, "exact"):
         found = closed(d, p, q)
         if found is not None:
-            return _exact(d, found)
+            answer = _exact(d, found)
+            return replace(answer, notes=(*answer.notes, *condition_notes(p, q)))
+    refuse_traced(d, p, q)
     batch = np.broadcast_shapes(p.batch, q.batch)
     if not batch:
         return _noted(_single(d, p.at(()), q.at(()), kind, draws, seed), p, q)
@@ -103,10 +122,11 @@ def _single(d: Noun, p: Law, q: Law, kind: Kind | None, draws: int, seed: int) -
 
 
 def _of_parts(d: Noun, p: Law, q: Law, kind: Kind | None, draws: int, seed: int) -> Answer | None:
-    """The divergence of two products part by part, of the kind asked for; None where that is not to be had."""
+    """The divergence of two products or labelled laws by their parts, of the kind asked for, if that is to be had."""
     for asked in dict.fromkeys((None, kind)):
         try:
-            found = by_parts(d, p, q, lambda d, x, y, k=asked: _single(d, x, y, k, draws, seed))
+            way = by_labels if isinstance(p, LabelledLaw) else by_parts
+            found = way(d, p, q, lambda d, x, y, k=asked: _single(d, x, y, k, draws, seed))
         except (UnsupportedPairError, ConvergenceError):
             continue
         if found is None or kind in (None, found.kind):
@@ -158,8 +178,11 @@ def _by_support(d: Divergence, p: Law, q: Law) -> Answer:
 def _by_draws(d: Divergence, p: Law, q: Law, draws: int, seed: int) -> Answer:
     f, _ = reduced(d)
     from_q = f.at_zero == math.inf and f.at_infinity < math.inf
-    x = (q if from_q else p).sample(draws, seed)
-    return sampled(d, p.everywhere(x), q.everywhere(x), drawn_from="q" if from_q else "p")
+    own, other = (q, p) if from_q else (p, q)
+    x = own.sample(draws, seed)
+    estimator = with_moments(own, other, x)
+    log_p, log_q = p.everywhere(x), q.everywhere(x)
+    return sampled(d, log_p, log_q, drawn_from="q" if from_q else "p", estimator=estimator)
 
 
 def _stacked(answers: list[Answer], batch: tuple[int, ...]) -> Answer:

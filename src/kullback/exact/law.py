@@ -301,16 +301,19 @@ def law(
     arrays = {}
     for name, value in parameters.items():
         array = xp.asarray(value)
-        array = array if xp.kind(array) == "float" else xp.asarray(to_numpy(array).astype(float))
+        if xp.kind(array) != "float" and xp.concrete(array):
+            array = xp.asarray(to_numpy(array).astype(float))
         arrays[name] = xp.to_float(array, 64)
         check(f"{label or family.name}'s {name}", arrays[name], family.domains[name])
-    if family.joint is not None:
+    if family.joint is not None and all(map(xp.concrete, arrays.values())):
         family.joint(label or family.name, {name: to_numpy(value) for name, value in arrays.items()})
     return Law(family, arrays, transforms, label or family.name)
 
 
 def check(what: str, value: Array, domain: Domain) -> None:
-    """Raises `InvalidInputError` where an element of `value` lies outside `domain`."""
+    """Raises `InvalidInputError` where an element of `value` lies outside `domain`; not inside a trace."""
+    if not ops(value).concrete(value):
+        return
     array = to_numpy(value)
     bad = ~domain.holds(array)
     if not bad.any():
@@ -330,7 +333,12 @@ def placed(shape: tuple[int, ...], index: tuple[int, ...]) -> tuple[int | slice,
 def to_numpy(x: Array) -> np.ndarray:
     """The values as an array of NumPy, without derivatives."""
     xp = ops(x)
-    return np.asarray(xp.to_numpy(xp.detach(xp.asarray(x))))
+    plain = xp.detach(xp.asarray(x))
+    if not xp.concrete(plain):
+        raise UnsupportedPairError(
+            "parameters inside jit or vmap have no values, which this pair of laws needs; call between outside"
+        )
+    return np.asarray(xp.to_numpy(plain))
 
 
 def _plain(value: Array) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 
 from kullback.errors import InvalidInputError, UnsupportedPairError
 from kullback.exact.adapters import scipy_matrices
+from kullback.exact.degenerate import normal_law
 from kullback.exact.law import Family, Law, Support, law
 from kullback.exact.registry import families
 from kullback.exact.transform import Transform
@@ -125,29 +126,7 @@ def _shift(loc: Any, scale: Any) -> tuple[Transform, ...]:
 
 
 def _multivariate_normal(thing: Any) -> Law:
-    covariance = np.asarray(thing.cov_object.covariance, dtype=float)
-    _symmetric(covariance)
-    lowest = float(np.linalg.eigvalsh(covariance)[0])
-    largest = float(np.linalg.eigvalsh(covariance)[-1])
-    if lowest <= 0 or lowest < np.finfo(float).eps * largest:
-        raise InvalidInputError(
-            f"multivariate_normal's covariance is not positive definite: its smallest eigenvalue is {lowest:g}, "
-            f"the largest {largest:g}; drop the directions without variance, or add some to the diagonal"
-        )
-    lower = np.linalg.cholesky(0.5 * (covariance + covariance.T))
-    return law(
-        families()["multivariate_normal"],
-        {"loc": _number(thing.mean), "scale_tril": lower},
-        label="multivariate_normal",
-    )
-
-
-def _symmetric(covariance: np.ndarray) -> None:
-    gap = float(np.max(np.abs(covariance - covariance.T)))
-    if gap > 1e-10 * float(np.max(np.abs(covariance))):
-        raise InvalidInputError(
-            f"multivariate_normal's covariance is not symmetric: entries differ by {gap:g}"
-        )
+    return normal_law(_number(thing.mean), np.asarray(thing.cov_object.covariance, dtype=float))
 
 
 def _base_class() -> type:

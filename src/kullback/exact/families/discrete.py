@@ -239,7 +239,7 @@ def _two_classes(d: FDivergence, x: Array, y: Array) -> Array:
         for p, q, gap in ((safe_x, safe_y, safe_x - safe_y), (1.0 - safe_x, 1.0 - safe_y, safe_y - safe_x)):
             below, above = xp.sides(log_ratio(p, q, gap))
             total = total + q * d.value(below) + p * d.dual.value(above)
-    if bool(xp.any(~live)):
+    if not xp.concrete(live) or bool(xp.any(~live)):
         total = xp.where(live, total, xp.asarray(d(_two_masses(x), _two_masses(y))))
     return total
 
@@ -266,6 +266,9 @@ def chance(side: Any) -> Array:
 def _same_count(p: Any, q: Any) -> Array:
     n, m = p["total_count"], q["total_count"]
     xp = ops(n, m)
+    if not xp.concrete(n) or not xp.concrete(m):
+        # nothing can be raised inside a trace
+        return xp.where(n == m, n, math.nan)
     if bool(xp.any(n != m)):
         raise UnsupportedPairError(
             "a closed form exists for equal total_count only; unequal ones are enumerated, or pass "
