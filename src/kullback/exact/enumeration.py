@@ -47,12 +47,9 @@ def by_enumeration(d: Divergence, p: Law, q: Law) -> Answer:
             'pass kind="monte-carlo"'
         )
     value, rounding = float(totals[0]), float(totals[3])
-    left = 0.0 if ended or value == math.inf else last
-    notes = (
-        ()
-        if ended or value == math.inf
-        else (f"points beyond {x[-1]:g} left out: they add at most {left:.3g}",)
-    )
+    whole = ended or value == math.inf
+    left = 0.0 if whole else last
+    notes = () if whole else (f"points beyond {x[-1]:g} left out: they add at most {left:.3g}",)
     ends = [max(value - rounding, 0.0), value + rounding + left]
     return Answer(
         mapped(value),
