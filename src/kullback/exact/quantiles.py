@@ -26,13 +26,15 @@ def moved(order: float, p: Law, q: Law) -> tuple[float, float, int]:
     `ConvergenceError` where a tail is so slow that what lies beyond all numbers exceeds what was found.
     """
     tails = [_tail(order, p, q, upper) for upper in (False, True)]
-    total, error = sum(tail[0] for tail in tails), sum(tail[1] for tail in tails)
-    if math.isfinite(total) and error > max(total, 1e-300):
+    total, error, beyond = (sum(tail[i] for tail in tails) for i in (0, 1, 2))
+    if math.isfinite(total) and beyond > total:
         raise ConvergenceError(f"the moments of order {order:g} of {p.name} and {q.name} converge too slowly")
-    return total, error, sum(tail[2] for tail in tails)
+    return total, error + beyond, sum(tail[3] for tail in tails)
 
 
-def _tail(order: float, p: Law, q: Law, upper: bool) -> tuple[float, float, int]:
+def _tail(order: float, p: Law, q: Law, upper: bool) -> tuple[float, float, float, int]:
+    """The integral over one half of u, its error, what lies beyond the last point, and how many there were."""
+
     def rows(u: np.ndarray) -> np.ndarray:
         x, y = (quantile(law, u, upper) for law in (p, q))
         gap = np.abs(x - y)
@@ -46,15 +48,17 @@ def _tail(order: float, p: Law, q: Law, upper: bool) -> tuple[float, float, int]
         last = np.array([0.5 * math.exp(-0.5 * end), 0.5 * math.exp(-end)])
         share = rows(last)[0, 0] * last
     if not np.isfinite(share).all():
-        return math.inf, math.inf, 0
+        return math.inf, math.inf, 0.0, 0
     found = integral(rows, pieces)
     total, error = float(found.totals[0]), float(found.errors[0])
     if share[1] == 0.0:
-        return total, error, found.points
+        return total, error, 0.0, found.points
     decay = math.log(share[0] / share[1]) / (0.5 * end) if share[0] > 0 else 0.0
-    if decay < _FLAT:
-        return (math.inf, math.inf, 0) if share[1] > _EPSILON * total else (total, error, found.points)
-    return total, error + float(share[1]) / decay, found.points
+    if decay >= _FLAT:
+        return total, error, float(share[1]) / decay, found.points
+    if share[1] > _EPSILON * total:
+        return math.inf, math.inf, 0.0, 0
+    return total, error, 0.0, found.points
 
 
 def _end(p: Law, q: Law, upper: bool) -> float:

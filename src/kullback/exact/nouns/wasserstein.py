@@ -55,8 +55,9 @@ def _scaled(mean: float, variance: float) -> Callable[[Any, Any], Move]:
 
 def _student(p: Any, q: Any) -> Move:
     df = p["df"] + 0.0 * q["df"]
-    variance = df / ops(df).where(df > 2.0, df - 2.0, 1.0)
-    return replace(_placed(0.0, 1.0)(p, q), variance=variance, holds=(p["df"] == q["df"]) & (df > 2.0))
+    some = df > 2.0
+    variance = ops(df).where(some, df / ops(df).where(some, df - 2.0, 1.0), math.inf)
+    return replace(_placed(0.0, 1.0)(p, q), variance=variance, holds=p["df"] == q["df"])
 
 
 def _uniform(p: Any, q: Any) -> Move:
@@ -77,6 +78,7 @@ def _of_rates(p: Any, q: Any) -> Move:
 _MOVES: dict[str, Callable[[Any, Any], Move]] = {
     "normal": _placed(0.0, 1.0),
     "laplace": _placed(0.0, 2.0),
+    "cauchy": _placed(0.0, math.inf),
     "logistic": _placed(0.0, math.pi**2 / 3.0),
     "gumbel": _placed(_EULER, math.pi**2 / 6.0),
     "student_t": _student,
@@ -88,7 +90,7 @@ _MOVES: dict[str, Callable[[Any, Any], Move]] = {
 
 
 def closed(d: Wasserstein, p: Law, q: Law) -> Closed | None:
-    """Order 2 by mean and spread of the move, order 1 where only the scale of a positive law changes."""
+    """Shifts, order 2 by mean and spread of the move, order 1 where only the scale of a positive law changes."""
     if p.inner is not None and q.inner is not None and p.axes == q.axes:
         return _product(d, p, q)
     if d.order == 2 and p.event and q.event:
@@ -98,12 +100,19 @@ def closed(d: Wasserstein, p: Law, q: Law) -> Closed | None:
         return None
     move = found[0](found[1].parameters, found[2].parameters)
     xp = ops(move.size)
+    if not xp.concrete(move.size) and d.order != 2:
+        return None
     if move.holds is not None and bool(xp.any(~move.holds)):
         return None
     label = f"quantiles of {found[1].name} laws, location and scale"
     if d.order == 2:
         shift = move.place + move.size * move.mean
-        return Closed(distance(shift * shift + move.size * move.size * move.variance), label)
+        # a law without a variance may be moved as a whole
+        zero = xp.zeros_like(move.size)
+        variance = xp.where(move.size == 0, zero, zero + move.variance)
+        return Closed(distance(shift * shift + move.size * move.size * variance), label)
+    if not bool(xp.any(move.size != 0)):
+        return Closed(xp.abs(move.place), label)
     if d.order == 1 and found[1].name in ("exponential", "gamma", "half_normal"):
         return Closed(xp.abs(move.size) * move.mean, label)
     return None
