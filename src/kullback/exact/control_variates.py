@@ -211,7 +211,7 @@ class Regressed(Estimator):
         control = np.exp(s - shift) - math.exp(-shift) if shift > 0 else np.expm1(s)
         known = average(draws, control, "control")
         if not abs(known.value) <= SIGMAS * known.error:
-            plain = [average(draws, x, self.name) for x in (values, rest) if x is not None]
+            plain = [average(draws, self.reduced(x), self.name) for x in (values, rest) if x is not None]
             best = min(plain, key=lambda mean: mean.error)
             return replace(
                 best, terms=values, notes=("control variate left out: the ratios do not average to 1",)
@@ -220,9 +220,15 @@ class Regressed(Estimator):
         terms = rest if rest is not None and start else values
         if not np.all(np.isfinite(terms)):
             return average(draws, terms, self.name)
-        value, error, slope = regress(terms, control, draws.weights, draws.weighted)
+        value, error, slope = regress(
+            self.reduced(terms), self.reduced(control), draws.weights, draws.weighted
+        )
         note = f"control variate: t - 1 with coefficient {start + slope * math.exp(-shift):.4g}"
         return Mean(value, error, len(s) - 2, terms, self.name, (note,))
+
+    def reduced(self, x: np.ndarray) -> np.ndarray:
+        """x less what further control variates explain of it: nothing here."""
+        return x
 
 
 def regress(
@@ -274,7 +280,7 @@ def without_growth(draws: Draws, s: np.ndarray, values: np.ndarray) -> np.ndarra
 
     It is g'(∞) + ∫₀^∞ tilt(s + x) e⁻ˣ dx, which no large t enters: as numbers, the two lose all digits there.
     """
-    if not _levels_off(draws):
+    if not levels_off(draws):
         return None
     far = s > _FAR
     terms = np.where(far, 0.0, values) - draws.g.at_infinity * np.expm1(np.where(far, 0.0, s))
@@ -284,7 +290,7 @@ def without_growth(draws: Draws, s: np.ndarray, values: np.ndarray) -> np.ndarra
     return terms
 
 
-def _levels_off(draws: Draws) -> bool:
+def levels_off(draws: Draws) -> bool:
     """Whether g grows linearly, up to a logarithm: powers of t in the rest would need other nodes."""
     if not math.isfinite(draws.g.at_infinity):
         return False

@@ -180,8 +180,8 @@ def _by_draws(d: Divergence, p: Law, q: Law, draws: int, seed: int) -> Answer:
     from_q = f.at_zero == math.inf and f.at_infinity < math.inf
     own, other = (q, p) if from_q else (p, q)
     x = own.sample(draws, seed)
-    estimator = with_moments(own, other, x)
     log_p, log_q = p.everywhere(x), q.everywhere(x)
+    estimator = with_moments(own, other, x, log_p - log_q if from_q else log_q - log_p)
     return sampled(d, log_p, log_q, drawn_from="q" if from_q else "p", estimator=estimator)
 
 

@@ -129,6 +129,8 @@ def _parameters(law: Law) -> tuple[Array, Array] | None:
         return None
     if law.inner is not None:
         return _independent(law.inner) if law.axes == 1 and law.inner.name == "normal" else None
+    if law.parts:
+        return _side_by_side([_parameters(part) for part in law.parts])
     for member in readings(law):
         p: Any = member.parameters
         if member.name == "normal":
@@ -138,11 +140,28 @@ def _parameters(law: Law) -> tuple[Array, Array] | None:
     return None
 
 
+def _side_by_side(parts: list[tuple[Array, Array] | None]) -> tuple[Array, Array] | None:
+    """A product of normal laws on the line as one in many dimensions."""
+    found = [part for part in parts if part is not None and part[0].shape[-1] == 1]
+    if len(found) < len(parts):
+        return None
+    xp = ops(*(loc for loc, _ in found))
+    shape = np.broadcast_shapes(
+        *(tuple(x.shape[:-1]) for x, _ in found), *(tuple(s.shape[:-2]) for _, s in found)
+    )
+    loc = xp.concat([xp.broadcast_to(x, (*shape, 1)) for x, _ in found], axis=-1)
+    scale = xp.concat([xp.broadcast_to(s[..., 0], (*shape, 1)) for _, s in found], axis=-1)
+    return _diagonal(loc, scale)
+
+
+def _diagonal(loc: Array, scale: Array) -> tuple[Array, Array]:
+    xp = ops(scale)
+    return loc, scale[..., None] * xp.to_float(xp.asarray(np.eye(scale.shape[-1]), like=scale), 64)
+
+
 def _independent(inner: Law) -> tuple[Array, Array] | None:
     if inner.transforms:
         return None
-    xp, scale = inner.xp, inner.parameters["scale"]
+    scale = inner.parameters["scale"]
     loc = inner.parameters["loc"] + 0.0 * scale
-    wide = scale + 0.0 * loc
-    identity = xp.to_float(xp.asarray(np.eye(wide.shape[-1]), like=wide), 64)
-    return loc, wide[..., None] * identity
+    return _diagonal(loc, scale + 0.0 * loc)
