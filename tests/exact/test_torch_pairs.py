@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -212,3 +212,46 @@ def test_a_map_of_many_numbers_is_refused_next_to_another() -> None:
     assert float(exact(mapped, mapped)) == 0.0
     with pytest.raises(kb.errors.UnsupportedPairError, match="map of a law of several numbers"):
         between(kb.kl, mapped, p)
+
+
+class Waiting(D.ExponentialFamily):
+    """A caller's own family, with nothing but what the base class asks for: exponential laws."""
+
+    arg_constraints: ClassVar = {"rate": D.constraints.positive}
+    support = D.constraints.positive
+
+    def __init__(self, rate: torch.Tensor) -> None:
+        self.rate = rate
+        super().__init__(rate.shape, validate_args=False)
+
+    @property
+    def _natural_params(self) -> tuple[torch.Tensor, ...]:
+        return (-self.rate,)
+
+    def _log_normalizer(self, x: torch.Tensor) -> torch.Tensor:
+        return -torch.log(-x)
+
+    def log_prob(self, value: torch.Tensor) -> torch.Tensor:
+        return torch.log(self.rate) - self.rate * value
+
+
+@pytest.mark.parametrize("delta", [1.0, 1e-1, 1e-3, 1e-6, 1e-9])
+def test_a_family_of_ones_own_by_its_log_normaliser(delta: float) -> None:
+    """The base class of PyTorch's generic pair; the truth is that of exponential laws, near equality too."""
+    rates = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in (1.5, 1.5 * (1.0 + delta))]
+    found = between(kb.kl, *map(Waiting, rates))
+    known = between(kb.kl, *map(D.Exponential, rates)).value
+    assert found.kind == "exact"
+    assert float(found.value.detach()) == pytest.approx(float(known.detach()), rel=1e-10)
+    # with gradients towards both, where PyTorch's own generic pair keeps none towards the first
+    ours, theirs = (torch.autograd.grad(x, rates) for x in (found.value, known))
+    for a, b in zip(ours, theirs, strict=True):
+        assert float(a) == pytest.approx(float(b), rel=1e-6)
+    assert between(kb.js, *map(Waiting, rates)).kind == "quadrature"
+
+
+def test_a_family_of_ones_own_in_a_batch() -> None:
+    p, q = torch.tensor([1.0, 2.0], dtype=torch.float64)[:, None], torch.tensor([0.5, 1.0, 4.0]).double()
+    found = exact(Waiting(p), Waiting(q))
+    assert found.shape == (2, 3)
+    assert np.allclose(found, exact(D.Exponential(p), D.Exponential(q)), rtol=1e-12)

@@ -24,6 +24,7 @@ from kullback.divergences.renyi import Renyi
 from kullback.errors import UnsupportedPairError
 from kullback.exact import registry
 from kullback.exact.answers import answers_of
+from kullback.exact.bregman import bregman
 from kullback.exact.law import Law
 from kullback.exact.normals import normals
 from kullback.exact.overlap import angle
@@ -63,9 +64,16 @@ def _direct(d: Noun, p: Law, q: Law) -> Closed | None:
         return _over_parts(lambda x, y: closed(kl, x, y), p, q)
     found = registry.find("kl", p, q)
     if found is None:
-        return None
+        return _by_log_normaliser(p, q)
     form, left, right = found
     return Closed(form.formula(left.parameters, right.parameters), form.label)
+
+
+def _by_log_normaliser(p: Law, q: Law) -> Closed | None:
+    if p.family is None or p.family.log_normaliser is None or p.name != q.name or p.transforms:
+        return None
+    value = bregman(p.family.log_normaliser, p.parameters, q.parameters)
+    return Closed(value, f"exponential family, Bregman divergence of the log-normaliser ({p.label})")
 
 
 def _derived(d: Noun, p: Law, q: Law) -> Closed | None:

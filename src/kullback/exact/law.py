@@ -55,7 +55,8 @@ class Family:
     the logarithm of a density that has underflowed, and `underflows` says that it does so without a replacement.
     `wider` says how a member is read as a member of a larger family. `shape` gives the shape of an event from the
     parameters where it is no vector, and `joint` raises where parameters of NumPy do not fit each other; it is given
-    what messages call the law first.
+    what messages call the law first. `log_normaliser` is given where the parameters are the natural ones of an
+    exponential family that nothing else is known of.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Family:
     wider: Mapping[str, Callable[[Mapping[str, Array]], dict[str, Array]]] = field(default_factory=dict)
     shape: Callable[[Mapping[str, Array]], tuple[int, ...]] | None = None
     joint: Callable[[str, Mapping[str, np.ndarray]], None] | None = None
+    log_normaliser: Callable[..., Array] | None = None
 
 
 @dataclass(frozen=True)

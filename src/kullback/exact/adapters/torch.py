@@ -10,7 +10,7 @@ import numpy as np
 
 from kullback._ops import ops
 from kullback.errors import UnsupportedPairError
-from kullback.exact.adapters import attributes, torch_transforms
+from kullback.exact.adapters import attributes, torch_natural, torch_transforms
 from kullback.exact.law import Law, Support
 from kullback.exact.mixture import mixed, split
 
@@ -30,7 +30,7 @@ def read(thing: Any) -> Law | None:
         return found
     if name in ("TransformedDistribution", "LogisticNormal"):
         return _transformed(thing)
-    return _unknown(thing)
+    return torch_natural.read(thing, _unknown(thing))
 
 
 def _independent(thing: Any) -> Law | None:
