@@ -13,7 +13,10 @@ from kullback._ops import ops
 from kullback.divergences import Divergence, FDivergence
 from kullback.divergences.growth import reach
 
-_CLOSE = 1e-2  # of f''(1): rows below it are so near equality that the sum of terms is the better sum
+# Rows below these are so near equality that the sum of terms is the better sum: D is f''(1) r²/2 there, but of the order
+# of r itself, times the jump of f' at 1, where f has a kink.
+_CLOSE = 1e-2
+_CLOSE_AT_KINK = 1e-1
 
 
 class Rows(NamedTuple):
@@ -37,7 +40,7 @@ def rows(
         return carefully(d, student, teacher, needs)
     value, size, *parts = (_compiled if compiled else _kernel)(d, needs)(student, teacher)
     far = ~(size < reach(ops(student), student, d.steepness))  # also where it is NaN
-    close = ~far & (value < _CLOSE * (d.curvature_at_one or 0.0))
+    close = ~far & (value < _nearness(d))
     if bool(close.any()):
         index = close.nonzero()[:, 0]
         value[index] = d._on_logits(teacher[index], student[index])
@@ -58,10 +61,21 @@ def carefully(d: Divergence, student: Tensor, teacher: Tensor, needs: tuple[bool
     pair = [x.detach().requires_grad_(need) for x, need in zip((student, teacher), needs, strict=True)]
     with torch.enable_grad():
         value = d._on_logits(pair[1], pair[0])
-    if not any(needs):
-        return Rows(value, None, None)
-    made = iter(torch.autograd.grad(value.sum(), [x for x, need in zip(pair, needs, strict=True) if need]))
-    return Rows(value.detach(), *(next(made) if need else None for need in needs))
+        total = value.sum()
+    value = value.detach()
+    asked = [x for x, need in zip(pair, needs, strict=True) if need]
+    if not total.requires_grad:  # nobody asked, or Rényi's order 0, which sees nothing but the supports
+        made = iter([torch.zeros_like(x) for x in asked])
+    else:
+        made = iter(torch.autograd.grad(total, asked))
+    return Rows(value, *(next(made) if need else None for need in needs))
+
+
+@cache
+def _nearness(d: FDivergence) -> float:
+    """The value below which a row counts as near equality."""
+    scale = d.curvature_at_one
+    return _CLOSE_AT_KINK * float(d.slope(1e-9) - d.slope(-1e-9)) if scale is None else _CLOSE * scale
 
 
 def _kernel(d: FDivergence, needs: tuple[bool, bool]) -> Callable[[Tensor, Tensor], list[Tensor]]:
