@@ -108,7 +108,8 @@ def _integral(b: Array, other: _Other) -> Array:
     t = xp.exp(s)
     early = xp.minimum(t, _FLAT)
     # from _FLAT on y is 1 to the last bit
-    log_y = xp.where(t < _FLAT, xp.log(-xp.expm1(-early)), 0.0)
+    tiny = xp.clip(t, 1e-300, 0.5)
+    log_y = xp.where(t < 0.5, s + xp.log(-xp.expm1(-tiny) / tiny), xp.log1p(-xp.exp(-xp.maximum(t, 0.5))))
     bracket = xp.where(t < _FLAT, _log_bracket(log_y, early, at), at.log_power)
     r = at.level - at.rise * log_y - (b - at.shape) * t - (at.shape - 1.0) * bracket
     log_p = xp.log(b) + s - b * t
@@ -120,7 +121,9 @@ def _integral(b: Array, other: _Other) -> Array:
 def _log_bracket(log_y: Array, t: Array, at: _Other) -> Array:
     """log((1 − y^power)/(1 − y)), which vanishes where the power is 1."""
     xp = ops(log_y)
-    change = -xp.exp(log_y + t) * xp.expm1(at.power_change * log_y)
+    growth, y = at.power_change * log_y, xp.exp(log_y)
+    gap = xp.where(growth < 1.0, y * xp.expm1(xp.minimum(growth, 1.0)), xp.exp(at.power * log_y) - y)
+    change = -gap * xp.exp(t)
     near = xp.abs(change) < 0.5
     small = -xp.expm1(xp.where(near, -1.0, at.power * log_y))
     return xp.where(near, xp.log1p(xp.where(near, change, 0.0)), xp.log(small) + t)
