@@ -53,14 +53,16 @@ def between(
     divergence; independent products and shared invertible maps; what the supports alone decide; enumeration of discrete
     laws; adaptive quadrature on the line and the plane; certified bounds for mixtures; Monte Carlo with `draws` draws
     and an interval. The answer's `kind` says which it was, and `kind=` asks for one of them. In nats, in double
-    precision; batches broadcast. Closed forms of torch and JAX parameters carry gradients, inside jit too, and nothing
+    precision; batches broadcast. Nouns that are no f-divergence (`wasserstein`, `fisher`, `squared_l2`, `mmd`,
+    `energy_distance`, `chernoff`, `renyi(inf)`) are answered from quantiles, scores, overlaps or atoms instead, in the
+    unit that the answer names. Closed forms of torch and JAX parameters carry gradients, inside jit too, and nothing
     else does: a note says so, and parameters without values are refused. A normal law whose covariance is singular is
     refused, unless `degenerate="pseudo"` says to compare two of them on the flat that they share; on different flats
     they share no mass.
 
     Raises `UnsupportedPairError` where the kind asked for cannot be had, listing what can; `InvalidInputError` naming
     the parameter that is outside its domain; `ShapeError`; `DTypeError` for laws of two libraries; `ConvergenceError`.
-    Infinity is a value. Source: [nielsen2011], [gil2013].
+    Infinity is a value. Source: [nielsen2011], [gil2013], [dowson1982].
 
     >>> from scipy import stats
     >>> import kullback as kb
