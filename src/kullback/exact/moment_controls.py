@@ -24,6 +24,7 @@ from kullback.exact.pareto import pareto_k
 _DRAWS = 50  # for every coefficient that is fitted
 _MOST = 100  # coefficients
 _NO_VARIANCE = 0.5  # tail index
+_ROUNDING = 16.0 * float(np.finfo(float).eps)  # of a mean, relative to its terms
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -41,8 +42,12 @@ class WithMoments(Regressed):
 
     def mean(self, draws: Draws) -> Mean:
         """The value of the regression line where all control variates are 0."""
-        if self.uses_ratio(draws.g):
-            return super().mean(draws)
+        made = super().mean(draws) if self.uses_ratio(draws.g) else self._without_ratio(draws)
+        # where the terms are a quadratic function of the draws, nothing but rounding is left of their spread
+        size = float(np.mean(np.abs(made.terms))) + abs(made.value)
+        return replace(made, error=made.error + _ROUNDING * size)
+
+    def _without_ratio(self, draws: Draws) -> Mean:
         rest = without_growth(draws, draws.values(draws.s), draws.values(draws.g.value(draws.s)))
         if rest is None:
             return super().mean(draws)
