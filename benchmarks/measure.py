@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 RESULTS = Path(__file__).with_name("results.csv")
 _SHORTEST = 0.05  # seconds: a shorter call is repeated, so that a sample is far above the clock's resolution
@@ -100,6 +101,18 @@ def timed(call: Callable[[], object]) -> Callable[[], Sample]:
     return sample
 
 
+def once(call: Callable[[], object]) -> Callable[[], Sample]:
+    """A sampler of a call that takes a second or more: no repetition, and one call beforehand that is not counted."""
+    call()
+
+    def sample() -> Sample:
+        cpu, wall = time.process_time(), time.perf_counter()
+        call()
+        return Sample(time.process_time() - cpu, time.perf_counter() - wall)
+
+    return sample
+
+
 def keep_heap() -> None:
     """Asks glibc to keep freed memory; elsewhere nothing happens.
 
@@ -138,10 +151,11 @@ def compared(
     candidate: str,
     baseline: str,
     goal: float | None = None,
+    clock: Literal["cpu", "wall"] = "cpu",
 ) -> Row:
-    """Medians of both, and the median and the extremes of the ratios formed round by round."""
+    """Medians of both, and the median and the extremes of the ratios formed round by round, of CPU or of wall time."""
     ours, theirs = taken[candidate], taken[baseline]
-    ratios = [x.cpu / y.cpu for x, y in zip(ours, theirs, strict=True)]
+    ratios = [getattr(x, clock) / getattr(y, clock) for x, y in zip(ours, theirs, strict=True)]
     return Row(
         date=dt.date.today().isoformat(),
         script=setting.script,

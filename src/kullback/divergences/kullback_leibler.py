@@ -46,6 +46,9 @@ class KullbackLeibler(FDivergence):
             return -gap
         return -growth_of_mass(q, p, r)
 
+    def _both(self, p: Array, q: Array, r: Array) -> tuple[Array, Array]:
+        return p * r, -q * ops(r).expm1(r)
+
     def _slope(self, r: Array) -> Array:
         return r
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,9 @@ from kullback.errors import InvalidInputError
 _SHARE = 8  # of the free memory that the buffers may take, if nobody sets a budget
 _CACHED = 1 << 17  # elements of one temporary: a dozen of them stay in the nearer caches of a core
 _LAUNCHED = 1 << 24  # on an accelerator: enough to hide what launching a kernel costs
+_KEPT = 2  # student's and teacher's
+
+_shelves: dict[int, list[torch.Tensor]] = {}  # by thread
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,30 @@ def block_rows(classes: int, device: torch.device) -> int:
     """Rows that are worked on at once."""
     size = _CACHED * torch.get_num_threads() if device.type == "cpu" else _LAUNCHED
     return max(1, size // classes)
+
+
+def lend(size: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """A buffer of at least so many elements, from the shelf: a processor's kernel clears fresh memory page by page."""
+    shelf = _shelves.get(threading.get_ident(), [])
+    fits = (i for i, x in enumerate(shelf) if x.dtype == dtype and x.numel() >= size)
+    found = next(fits, None) if device.type == "cpu" else None
+    return torch.empty(size, dtype=dtype, device=device) if found is None else shelf.pop(found)
+
+
+def take_back(buffer: torch.Tensor) -> None:
+    """Puts a buffer on the shelf for the next call; an accelerator's allocator keeps its memory itself."""
+    if buffer.device.type == "cpu":
+        shelf = _shelves.setdefault(threading.get_ident(), [])
+        shelf.insert(0, buffer)
+        del shelf[_KEPT:]
+
+
+def release() -> None:
+    """Gives the buffers of heads back that losses on a processor keep from call to call, at most two a thread.
+
+    >>> release()
+    """
+    _shelves.clear()
 
 
 def free_memory(device: torch.device) -> int:
