@@ -10,7 +10,10 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 
+import numpy as np
+
 import bibliography
+import closed_forms
 import curve
 import kullback as kb
 from kullback import Divergence, FDivergence, Noun
@@ -25,7 +28,7 @@ def pages() -> dict[str, str]:
     """Path below docs -> Markdown, for everything that is not written by hand."""
     text = bibliography.BIBLIOGRAPHY.read_text(encoding="utf-8")
     keys = set(bibliography.entries(text))
-    made = {"references.md": bibliography.page(text)}
+    made = {"references.md": bibliography.page(text), "closed-forms.md": closed_forms.page()}
     made |= {
         f"divergences/{name}.md": bibliography.link_keys(page, keys, root="../")
         for name, page in divergences().items()
@@ -288,6 +291,8 @@ def on_page_markdown(markdown, page, config, files):
     """Measured tables come from the benchmark that wrote them; sources link to their entries."""
     if "<!-- peers -->" in markdown:
         markdown = markdown.replace("<!-- peers -->", peers())
+    if "<!-- joint ranges -->" in markdown:
+        markdown = markdown.replace("<!-- joint ranges -->", joint_ranges())
     return markdown
 
 
@@ -296,6 +301,18 @@ def peers() -> str:
     if PEERS.exists():
         return PEERS.read_text(encoding="utf-8")
     return "Not measured on this checkout: `python benchmarks/peer_numerics.py` writes the table."
+
+
+@cache
+def joint_ranges() -> str:
+    """What a total variation says about the Jensen–Shannon divergence: both edges of their joint range."""
+    at = [i / 20 for i in range(21)]
+    edges = [kb.bound(kb.js, given=kb.total_variation, at=x) for x in at]
+    lines = [
+        curve.Line(name, partial(np.interp, xp=at, fp=[getattr(edge, end) for edge in edges]))
+        for end, name in (("high", "largest js"), ("low", "least js"))
+    ]
+    return curve.svg(lines, marks=(0, 0.25, 0.5, 0.75, 1), caption="js against total variation")
 
 
 def on_page_content(page_html, page, config, files):

@@ -10,9 +10,11 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 
 import bibliography
+import closed_forms
 import generate
 import kullback as kb
 import page_runner
+from kullback.exact import registry
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = sorted(
@@ -82,6 +84,20 @@ def test_generated_page_runs_and_is_complete(name: str, tmp_path: Path) -> None:
         assert all(part in text for part in ("<svg", "## Properties", "| curvature |"))
 
 
+def test_every_closed_form_is_listed() -> None:
+    page = generate.pages()["closed-forms.md"]
+    for form in registry.closed_forms():
+        assert f"| `{form.left}` | `{form.right}` |" in page
+        assert closed_forms.cell(form.title) in page
+    assert closed_forms.pairs().count("\n") == len(registry.closed_forms()) + 1
+    for name, family in registry.families().items():
+        row = f"| `{name}` | {', '.join(family.domains)} | {' | '.join(closed_forms.kinds(family))} |"
+        assert row in page
+    assert closed_forms.kinds(registry.families()["normal"]) == ("closed", "exponential family", "quadrature")
+    assert closed_forms.kinds(registry.families()["negative_binomial"])[1] == "enumeration"
+    assert all(f"`{d.name}`" in page for d in (kb.wasserstein(2), kb.fisher))
+
+
 def test_bibliography_is_complete() -> None:
     found = bibliography.entries(bibliography.BIBLIOGRAPHY.read_text(encoding="utf-8"))
     assert [key for key, entry in found.items() if not {"author", "title", "year"} <= entry.keys()] == []
@@ -107,3 +123,6 @@ def test_site_builds_without_a_warning(tmp_path: Path) -> None:
     built = (tmp_path / "site" / "divergences" / "kl" / "index.html").read_text(encoding="utf-8")
     assert "<math" in built
     assert "arithmatex" not in built
+    picture = (tmp_path / "site" / "bounds" / "index.html").read_text(encoding="utf-8")
+    assert "<svg" in picture
+    assert "joint ranges -->" not in picture
