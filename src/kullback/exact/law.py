@@ -299,7 +299,9 @@ def law(
     label: str = "",
 ) -> Law:
     """A law whose parameters have been looked at; `InvalidInputError` names the parameter, its place and its value."""
-    xp = ops(*parameters.values())
+    # plain numbers and arrays of NumPy next to another library's are taken into that one
+    foreign = [x for x in parameters.values() if not isinstance(x, (np.ndarray, np.generic, float, int))]
+    xp = ops(*(foreign or parameters.values()))
     arrays = {}
     for name, value in parameters.items():
         array = xp.asarray(value)

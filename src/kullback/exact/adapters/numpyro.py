@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 from kullback._ops import ops
@@ -21,6 +22,15 @@ _COUNTS = ("GammaPoisson", "NegativeBinomial2", "NegativeBinomialLogits")
 
 def read(thing: Any) -> Law | None:
     """The law of a NumPyro distribution, `None` where its class is not known."""
+    found = _read(thing)
+    if found is None or found.family is None:
+        return found
+    # NumPyro keeps plain numbers as arrays of NumPy
+    xp = import_module("kullback._ops.jax")
+    return replace(found, parameters={name: xp.asarray(x) for name, x in found.parameters.items()})
+
+
+def _read(thing: Any) -> Law | None:
     name = type(thing).__name__
     if name == "Independent":
         inner, axes = read(thing.base_dist), thing.reinterpreted_batch_ndims
