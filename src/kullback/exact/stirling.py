@@ -12,7 +12,6 @@ from collections.abc import Callable
 import numpy as np
 
 from kullback._ops.remainders import exp_remainder
-from kullback.divergences.kullback_leibler import exp_growth
 from kullback.exact.binet import SHIFT, STIRLING
 
 _STEPS = np.arange(SHIFT)
@@ -67,16 +66,18 @@ def _excess(y: np.ndarray, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray]:
         large, high, low = _raised(y, x)
         u, v = 1.0 / high, 1.0 / low
         ratio = _log_ratio(high, low, h)
-        found = 0.5 * exp_remainder(ratio) + h * h * u * v * _bilinear(_BENT, u, v)
         if large.all():
-            return (found,)
-        steps = x[..., None] + _STEPS
-        each = exp_remainder(_log_ratio(y[..., None] + _STEPS, steps, h[..., None])).sum(axis=-1)
-        here = _log_ratio(y, x, h)
+            return (0.5 * exp_remainder(ratio) + h * h * u * v * _bilinear(_BENT, u, v),)
+        lower = np.concatenate([x[..., None] + _STEPS, low[..., None]], axis=-1)
+        upper = np.concatenate([y[..., None] + _STEPS, high[..., None]], axis=-1)
+        logs = _log_ratio(upper, lower, h[..., None])
+        each = exp_remainder(logs)
+        found = 0.5 * each[..., -1] + h * h * u * v * _bilinear(_BENT, u, v)
         # k(y + N, x + N) − k(y, x): near equality both are small, far from it their large parts cancel on paper
-        close = low * _growth(ratio) - x * _growth(here)
+        grown = h[..., None] * logs - lower * each
         far = y * (np.log1p(SHIFT / y) - np.log1p(SHIFT / x)) + SHIFT * ratio
-        return (found + np.where(large, 0.0, each + np.where(np.abs(h) < 0.5 * x, close, far)),)
+        between = np.where(np.abs(h) < 0.5 * x, grown[..., -1] - grown[..., 0], far)
+        return (found + np.where(large, 0.0, each[..., :-1].sum(axis=-1) + between),)
 
 
 def _slopes(y: np.ndarray, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -105,11 +106,6 @@ def _log_ratio(y: np.ndarray, x: np.ndarray, h: np.ndarray) -> np.ndarray:
     w = h / x
     found = np.log1p(w)
     return found if w.min(initial=0.0) > -0.5 else np.where(w > -0.5, found, np.log(y / x))
-
-
-def _growth(r: np.ndarray) -> np.ndarray:
-    """t log t − t + 1 at t = eʳ; where r is large nobody looks."""
-    return exp_growth(np.minimum(r, 1.0))
 
 
 def _bilinear(c: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
