@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import torch
@@ -12,11 +12,12 @@ from torch import Tensor
 from kullback._ops import ops
 from kullback.divergences import Divergence, FDivergence
 from kullback.divergences.growth import reach
+from kullback.losses.engines.maps import Map, as_map
 
-# Rows below these are so near equality that the sum of terms is the better sum: D is f''(1) r²/2 there, but of the order
-# of r itself, times the jump of f' at 1, where f has a kink.
+# Rows below these are so near equality that the sum of terms is the better sum: D is f''(1) r²/2 there, but of the
+# order of r itself, times the jump of f' at 1, where f has a kink.
 _CLOSE = 1e-2
-_CLOSE_AT_KINK = 1e-1
+_CLOSE_AT_KINK = 2e-2
 
 
 class Rows(NamedTuple):
@@ -37,7 +38,9 @@ def rows(
     ratio lies beyond the reach of the formulas are done again with the care of the noun itself.
     """
     if not isinstance(d, FDivergence):
-        return carefully(d, student, teacher, needs)
+        found = as_map(d)
+        through = carefully if found is None else partial(_through, found, compiled=compiled)
+        return through(d, student, teacher, needs)
     value, size, *parts = (_compiled if compiled else _kernel)(d, needs)(student, teacher)
     far = ~(size < reach(ops(student), student, d.steepness))  # also where it is NaN
     close = ~far & (value < _nearness(d))
@@ -48,8 +51,24 @@ def rows(
         part.addcmul_(mass, total, value=-1.0) for part, mass, total in zip(*[iter(parts)] * 3, strict=True)
     )
     found = Rows(value, *(next(made) if need else None for need in needs))
-    if bool(far.any()):
-        index = far.nonzero()[:, 0]
+    return _done_again(d, far, student, teacher, needs, found)
+
+
+def _through(
+    mapped: Map, d: Divergence, student: Tensor, teacher: Tensor, needs: tuple[bool, bool], *, compiled: bool
+) -> Rows:
+    inner, *gradients = rows(mapped.inner, student, teacher, needs, compiled=compiled)
+    value, derivative, doubtful = mapped(inner)
+    scaled = [None if g is None else g.mul_(derivative[:, None]) for g in gradients]
+    return _done_again(d, doubtful, student, teacher, needs, Rows(value, *scaled))
+
+
+def _done_again(
+    d: Divergence, which: Tensor, student: Tensor, teacher: Tensor, needs: tuple[bool, bool], found: Rows
+) -> Rows:
+    """What was found, with some of the rows done carefully."""
+    if bool(which.any()):
+        index = which.nonzero()[:, 0]
         for whole, part in zip(found, carefully(d, student[index], teacher[index], needs), strict=True):
             if whole is not None and part is not None:
                 whole[index] = part
