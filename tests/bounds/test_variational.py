@@ -117,6 +117,14 @@ def test_contrastive_bound() -> None:
             scores = critic[np.ix_([x1, x2], [y1, y2])]
             total += JOINT[x1, y1] * JOINT[x2, y2] / 256 * float(info_nce(scores))
         assert total <= truth + 1e-12
+    critics = np.random.default_rng(6).normal(size=(100_000, 2, 2)) * 3
+    value = np.zeros(len(critics))
+    for x1, y1, x2, y2 in np.ndindex(2, 2, 2, 2):
+        scores = critics[:, [[x1], [x2]], [y1, y2]]
+        each = np.log(2) + np.einsum("nii->ni", scores - np.logaddexp(*np.moveaxis(scores, 2, 0))[..., None])
+        value += JOINT[x1, y1] * JOINT[x2, y2] / 256 * each.mean(axis=1)
+        assert float(info_nce(scores[0])) == pytest.approx(each[0].mean(), rel=1e-12)
+    assert np.all(value <= truth + 1e-12)
     wild = np.random.default_rng(5).normal(size=(100_000 // 25, 5, 5)) * 20
     bounds = [info_nce(s) for s in wild[:500]]
     assert max(float(b) for b in bounds) <= math.log(5)
