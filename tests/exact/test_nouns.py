@@ -42,7 +42,7 @@ def integrals(p, q, x: np.ndarray) -> dict[kb.Noun, float]:
     f, g, below = p.pdf(x), q.pdf(x), p.cdf(x) - q.cdf(x)
     scores = [np.gradient(law.logpdf(x), x, edge_order=2) for law in (p, q)]
     pq, pp, qq = (float(np.trapezoid(a * b, x)) for a, b in ((f, g), (f, f), (g, g)))
-    orders = np.linspace(0, 1, 401)[1:-1]
+    orders = np.linspace(0, 1, 201)[1:-1]
     affinities = [np.trapezoid(f**a * g ** (1 - a), x) for a in orders]
     return {
         kb.wasserstein(1): float(np.trapezoid(np.abs(below), x)),
@@ -65,7 +65,7 @@ def integrals(p, q, x: np.ndarray) -> dict[kb.Noun, float]:
     ],
 )
 def test_definitions_on_a_grid(p, q) -> None:
-    x = np.linspace(-30, 30, 200_001)
+    x = np.linspace(-30, 30, 40_001)
     for d, exact in integrals(p, q, x).items():
         answer = kb.between(d, p, q)
         assert answer.unit == d.unit
@@ -257,7 +257,7 @@ def test_the_largest_ratio_in_the_plane_and_over_atoms() -> None:
     ("p", "q"), [(stats.invgamma(4), stats.gamma(2)), (stats.lognorm(0.4), stats.invgamma(5, scale=3))]
 )
 def test_maps_that_turn_the_line_round(p, q) -> None:
-    x = np.linspace(1e-9, 400, 2_000_001)
+    x = np.linspace(1e-9, 400, 800_001)
     below = p.cdf(x) - q.cdf(x)
     for d, exact in ((kb.wasserstein(1), np.abs(below)), (kb.energy_distance, 2 * below**2)):
         assert kb.between(d, p, q).value == pytest.approx(float(np.trapezoid(exact, x)), rel=1e-5)
