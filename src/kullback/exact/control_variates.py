@@ -41,7 +41,7 @@ class Mean:
 
     value: float
     error: float
-    freedom: int
+    freedom: float
     terms: np.ndarray
     method: str
     notes: tuple[str, ...] = ()
@@ -194,8 +194,8 @@ class Regressed(Estimator):
     r"""$g(t) - \hat\lambda (t - 1)$ with λ by least squares: in the limit never worse than k1, k3 or any other λ.
 
     The jackknife takes off the bias, of order 1/n, that fitting λ to the same draws brings, and gives the standard
-    error. Where the ratios average to anything but 1 the line would be extrapolated: then λ is 0, or g'(∞), whichever
-    leaves the smaller variance. Source: [owen2013].
+    error, with fewer degrees of freedom where few draws decide it. Where the ratios average to anything but 1 the
+    line would be extrapolated: then λ is 0, or g'(∞), whichever leaves the smaller variance. Source: [owen2013].
 
     >>> regressed
     regressed
@@ -220,11 +220,11 @@ class Regressed(Estimator):
         terms = rest if rest is not None and start else values
         if not np.all(np.isfinite(terms)):
             return average(draws, terms, self.name)
-        value, error, slope = regress(
+        value, error, slope, freedom = regress(
             self.reduced(terms), self.reduced(control), draws.weights, draws.weighted
         )
         note = f"control variate: t - 1 with coefficient {start + slope * math.exp(-shift):.4g}"
-        return Mean(value, error, len(s) - 2, terms, self.name, (note,))
+        return Mean(value, error, freedom, terms, self.name, (note,))
 
     def reduced(self, x: np.ndarray) -> np.ndarray:
         """x less what further control variates explain of it: nothing here."""
@@ -233,8 +233,8 @@ class Regressed(Estimator):
 
 def regress(
     terms: np.ndarray, control: np.ndarray, weights: np.ndarray, weighted: bool
-) -> tuple[float, float, float]:
-    """The value at control = 0 of the line through the terms, its standard error, and its slope.
+) -> tuple[float, float, float, float]:
+    """The value at control = 0 of the line through the terms, its standard error, its slope, and degrees of freedom.
 
     Weights that came with the draws enter squared into the fit, which is what minimises the variance of the ratio.
     """
@@ -248,16 +248,28 @@ def regress(
     n = len(terms)
     if weighted:
         off = weights * (terms - slope * control - value)
-        return value, math.sqrt(float(np.sum(off * off)) * n / (n - 2)), slope
+        return value, math.sqrt(float(np.sum(off * off)) * n / (n - 2)), slope, _freedom(off)
     pull = centred / (n * spread) if spread > 0 else 0.0 * centred
     leverage = float(np.max(centred * pull))
     if leverage > _DECISIVE:
-        return value, math.inf, slope
+        return value, math.inf, slope, float(n - 2)
     # what leaving a draw out does to the value at 0, by its residual and its leverage on the line
     moves = (1.0 / n - middle * pull) * (terms - value - slope * control) / (1.0 - 1.0 / n - centred * pull)
     error = math.sqrt(float(np.sum((moves - np.mean(moves)) ** 2)) * (n - 1) / n)
     # where few draws carry the line, the correction of the bias would cost more variance than it is worth
-    return (value + (n - 1) * float(np.mean(moves)) if leverage < _HEAVY else value), error, slope
+    centre = value + (n - 1) * float(np.mean(moves)) if leverage < _HEAVY else value
+    return centre, error, slope, _freedom(moves)
+
+
+def _freedom(moves: np.ndarray) -> float:
+    """Degrees of freedom behind a variance that is the mean of squares: fewer, the fewer draws decide it."""
+    squares = (moves - np.mean(moves)) ** 2
+    level = float(np.mean(squares))
+    most = float(len(moves) - 2)
+    if not level > 0.0:
+        return most
+    spread = float(np.mean((squares / level - 1.0) ** 2))
+    return min(most, 2.0 * len(moves) / spread) if spread > 0.0 else most
 
 
 def average(draws: Draws, terms: np.ndarray, method: str, notes: tuple[str, ...] = ()) -> Mean:
