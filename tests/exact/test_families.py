@@ -268,3 +268,34 @@ def test_counts_of_different_totals_share_no_outcome() -> None:
     p, q = (stats.dirichlet_multinomial([1.0, 2.0], n) for n in (3, 4))
     assert float(between(kb.kl, p, q).value) == math.inf
     assert float(between(kb.total_variation, p, q).value) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("order", [0.3, 1.2])
+def test_powers_of_normal_inverse_wisharts_by_a_grid(order: float) -> None:
+    p, q = (
+        member("normal_inverse_wishart", {"loc": [m], "precision_scale": k, "df": n, "scale_tril": [[s]]})
+        for m, k, n, s in ((0.2, 2.0, 5.0, 1.0), (1.1, 1.3, 7.0, 1.4))
+    )
+    log_variance, z = np.meshgrid(np.linspace(-8, 12, 601), np.linspace(-14, 14, 601), indexing="ij")
+    spread = np.exp(0.5 * log_variance)
+    points = np.stack([0.5 + spread * z, spread**2], axis=-1).reshape(-1, 2, 1)
+    log_p, log_q = (law.log_density()(points) for law in (p, q))
+    cells = (20 / 600) * (28 / 600) * spread.ravel() ** 3
+    total = float(np.sum(cells * np.exp(order * log_p + (1 - order) * log_q)))
+    found = closed(kb.renyi(order), p, q)
+    assert found is not None
+    assert float(found.value) == pytest.approx(math.log(total) / (order - 1), rel=1e-8)
+
+
+def test_ill_conditioned_scale_matrices_are_told() -> None:
+    p, q = stats.wishart(5, np.diag([1.0, 1e-10])), stats.wishart(6, np.diag([1.0, 2e-10]))
+    assert any("condition number" in note for note in between(kb.kl, p, q).notes)
+    assert not between(kb.kl, stats.wishart(5, A), stats.wishart(6, B)).notes
+
+
+def test_student_laws_of_vectors_are_drawn() -> None:
+    e = np.eye(3)
+    p, q = stats.multivariate_t([0.0, 0.0, 0.0], e, 4), stats.multivariate_t([0.5, 0.0, 0.0], e, 4)
+    wide, narrow = (between(kb.kl, p, q, draws=n, seed=2) for n in (20_000, 80_000))
+    assert wide.kind == narrow.kind == "monte-carlo"
+    assert abs(float(wide.value) - float(narrow.value)) < 2 * (wide.high - wide.low)

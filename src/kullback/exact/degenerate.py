@@ -133,15 +133,17 @@ def condition_notes(p: Law, q: Law) -> tuple[str, ...]:
     """A word on covariances so ill-conditioned that rounding of their entries may show in the value."""
     notes = []
     for law, name in ((p, "P"), (q, "Q")):
-        factor = law.parameters.get("scale_tril") if law.family is not None and law.family.rank == 1 else None
-        if factor is None or not law.xp.concrete(factor):
+        factors = [x for key, x in law.parameters.items() if key.startswith("scale_tril")]
+        if law.family is None or law.family.rank == 0 or not all(map(law.xp.concrete, factors)):
             continue
-        numbers = np.linalg.cond(np.asarray(law.xp.to_numpy(law.xp.detach(factor)), dtype=float)) ** 2
-        worst = float(np.max(numbers, initial=0.0))
+        whole = [np.asarray(law.xp.to_numpy(law.xp.detach(factor)), dtype=float) for factor in factors]
+        numbers = [float(np.max(np.linalg.cond(factor), initial=0.0)) ** 2 for factor in whole]
+        worst = max(numbers, default=0.0)
         if worst > _ILL:
             digits = max(0, math.floor(-math.log10(_EPSILON * worst)))
+            what = "covariance" if law.family.rank == 1 else "scale matrix"
             notes.append(
-                f"the covariance of {name} has condition number {worst:.2g}: of entries known to double precision it "
+                f"the {what} of {name} has condition number {worst:.2g}: of entries known to double precision it "
                 f"keeps about {digits} digits"
             )
     return tuple(notes)

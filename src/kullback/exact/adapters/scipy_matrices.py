@@ -15,10 +15,23 @@ from kullback.exact.registry import families
 def read(thing: Any) -> Law | None:
     """The law of a frozen distribution by its class name; `None` where the name is not in the table."""
     name = type(thing).__name__.removesuffix("_frozen")
+    if name == "multivariate_t":
+        return _multivariate_t(thing)
     if name not in _READERS:
         return None
     family, parameters = _READERS[name]
     return law(families()[family], parameters(thing), label=name)
+
+
+def _multivariate_t(thing: Any) -> Law:
+    """No family: only its density and its draws are used."""
+
+    def draw(n: int, seed: int) -> np.ndarray:
+        return np.asarray(thing.rvs(n, random_state=np.random.default_rng(seed))).reshape(n, thing.dim)
+
+    return Law(
+        None, {}, label="multivariate_t", density=thing.logpdf, draw=draw, event_given=(int(thing.dim),)
+    )
 
 
 def _number(x: Any) -> np.ndarray:
