@@ -72,7 +72,7 @@ def test_known_moments_save_draws(d: kb.FDivergence, least: float) -> None:
     p, q = random_space(rng, 3, 3, 1.0), NORMAL(np.zeros(3), 2 * np.eye(3))  # type: ignore[arg-type]
     laws = [read(law, "") for law in (p, q)]
     answers, plain = [], []
-    for seed in range(40):
+    for seed in range(24):
         answers.append(kb.between(d, p, q, kind="monte-carlo", draws=2000, seed=seed))
         x = laws[0].sample(2000, seed)
         plain.append(kb.sampled(d, laws[0].everywhere(x), laws[1].everywhere(x), drawn_from="p").value)
@@ -80,8 +80,8 @@ def test_known_moments_save_draws(d: kb.FDivergence, least: float) -> None:
     assert "moments" in answers[0].method
     assert np.var(plain) > least * np.var(values)
     truth = {kb.kl: 0.7540, kb.js: 0.1949}[d]  # averages of a million draws, those of js from either law
-    assert abs(values.mean() - truth) < 0.002 + 4 * values.std() / math.sqrt(40)
-    assert sum(a.low <= truth <= a.high for a in answers) >= 35
+    assert abs(values.mean() - truth) < 0.002 + 4 * values.std() / math.sqrt(24)
+    assert sum(a.low <= truth <= a.high for a in answers) >= 21
 
 
 @pytest.mark.slow
@@ -89,7 +89,7 @@ def test_known_moments_save_draws(d: kb.FDivergence, least: float) -> None:
 def test_bounds_hold_in_space(dimension: int) -> None:
     """Against draws, whose interval at five standard errors has to meet the bounds."""
     rng = np.random.default_rng(dimension)
-    for _ in range(100):
+    for _ in range(40):
         p, q = (
             random_space(rng, dimension, int(k), rng.choice([0.3, 1, 2])) for k in rng.integers(1, 5, size=2)
         )

@@ -73,6 +73,17 @@ def test_mixtures_of_counts_by_enumeration() -> None:
     assert answer.value == pytest.approx(truth, rel=1e-12)
 
 
+def test_mixtures_of_categories() -> None:
+    def chances(*p: float) -> Any:
+        return TORCH.Categorical(torch.tensor(p, dtype=torch.float64))
+
+    mixture = kb.Mixture([0.5, 0.5], [chances(0.2, 0.3, 0.5), chances(0.6, 0.2, 0.2)])
+    truth = float(kb.kl([0.4, 0.25, 0.35], [0.2, 0.3, 0.5]))
+    assert kb.between(kb.kl, mixture, chances(0.2, 0.3, 0.5)).value == pytest.approx(truth, rel=1e-12)
+    with pytest.raises(kb.ShapeError, match="3 categories and `Q` 2"):
+        kb.between(kb.kl, mixture, chances(0.5, 0.5))
+
+
 def test_one_component_is_itself_and_nests_are_spread_out() -> None:
     alone = kb.Mixture([1.0, 0.0], [stats.norm(0, 1), stats.norm(5, 1)])
     assert kb.between(kb.kl, alone, stats.norm(1, 1)).kind == "exact"

@@ -12,6 +12,7 @@ from kullback.divergences import FDivergence, Noun, bhattacharyya, chernoff
 from kullback.divergences.renyi import Renyi
 from kullback.errors import ShapeError, UnsupportedPairError
 from kullback.exact.law import Law, Support
+from kullback.exact.mixture import MixtureLaw
 from kullback.exact.registry import families
 
 
@@ -50,6 +51,7 @@ def refuse_traced(d: Noun, p: Law, q: Law) -> None:
 
 
 def _category_count(p: Law) -> int | None:
+    p = p.components[0] if isinstance(p, MixtureLaw) else p
     if p.family is None or p.family.name != "categorical":
         return None
     return next(iter(p.parameters.values())).shape[-1]
