@@ -20,8 +20,9 @@ _shelves: dict[int, list[torch.Tensor]] = {}  # by thread
 
 @dataclass(frozen=True)
 class Engine:
-    """How a loss is computed; the numbers are the same to rounding.
+    r"""How a loss is computed; the numbers are the same to rounding.
 
+    A chunk has $\lfloor \text{memory} / \sum e V \rfloor$ rows, for the V classes of every head in elements of e bytes.
     `memory` is the budget in bytes of the buffers that hold logits of heads, student's and teacher's together; without
     one they are as large as the two weights, which is where longer chunks stop to pay, but at most an eighth of the
     memory that is free. `compiled` fuses the arithmetic with `torch.compile`: quicker from the second call on, while
