@@ -1,4 +1,4 @@
-"""What every loss should be: textbook definitions in plain torch, written without the library, differentiated by tape."""
+"""What every loss should be: textbook definitions in plain torch, without the library, differentiated by tape."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def generator(d: Any) -> Generator:
 
 def renyi(order: float) -> OnMasses:
     if order == 0:
-        return lambda p, q: -q[p > 0].sum().log() + 0 * p.sum()
+        return lambda p, q: -(-(q * (p == 0)).sum(-1)).log1p() + 0 * p.sum(-1)
     if order == 1:
         return lambda p, q: (p * (p / q).log()).sum(-1)
     if math.isinf(order):
@@ -69,18 +69,19 @@ def renyi(order: float) -> OnMasses:
 
 
 def chernoff(p: Tensor, q: Tensor) -> Tensor:
-    """Minus the logarithm of the smallest affinity, whose order is found by golden sections of a convex function."""
+    """Minus the logarithm of the smallest affinity, whose order is where its slope changes sign."""
+    r = (p / q).log()
 
-    def affinity(a: Tensor) -> Tensor:
+    def log_affinity(a: Tensor) -> Tensor:
         return (p**a * q ** (1 - a)).sum(-1, keepdim=True).log()
 
     with torch.no_grad():
         low, high = torch.zeros_like(p[..., :1]), torch.ones_like(p[..., :1])
-        for _ in range(90):
-            left, right = low + 0.382 * (high - low), low + 0.618 * (high - low)
-            lower = affinity(left) < affinity(right)
-            low, high = torch.where(lower, low, left), torch.where(lower, right, high)
-    return -affinity((low + high) / 2)[..., 0]
+        for _ in range(52):
+            a = (low + high) / 2
+            falls = (p**a * q ** (1 - a) * r).sum(-1, keepdim=True) < 0
+            low, high = torch.where(falls, a, low), torch.where(falls, high, a)
+    return -log_affinity(low)[..., 0]
 
 
 RELATIVES: dict[Any, OnMasses] = {
@@ -101,7 +102,7 @@ def on_masses(d: Any) -> OnMasses:
     return lambda p, q: (q * f(p / q)).sum(-1)
 
 
-def truth(d: Any, student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+def truth(d: Any, student: Tensor, teacher: Tensor, *, temperature: float = 1.0) -> Tensor:
     """D(teacher‖student) of every row, in float64 and with the tape; every logit finite."""
     p, q = ((z.double() / temperature).softmax(-1) for z in (teacher, student))
     return on_masses(d)(p, q)
@@ -128,10 +129,15 @@ def relative(got: Tensor, true: Tensor) -> float:
 
 
 def logits(
-    rng: torch.Generator, shape: tuple[int, ...], delta: float, *, dtype: torch.dtype = torch.float32
+    rng: torch.Generator,
+    shape: tuple[int, ...],
+    delta: float,
+    *,
+    spread: float = 0.7,
+    dtype: torch.dtype = torch.float32,
 ) -> tuple[Tensor, Tensor]:
     """Student and teacher, each logit `delta` apart up or down, so that no ratio is 1 where a slope has a jump."""
-    student = 1.5 * torch.randn(shape, generator=rng, dtype=torch.float64)
+    student = spread * torch.randn(shape, generator=rng, dtype=torch.float64)
     size = 0.75 + 0.5 * torch.rand(shape, generator=rng, dtype=torch.float64)
     sign = torch.randint(2, shape, generator=rng) * 2.0 - 1.0
     teacher = student + delta * size * sign

@@ -17,7 +17,6 @@ from torch import (  # noqa: F401  (re-exported: this module is a namespace)
     cos,
     erf,
     exp,
-    expm1,
     isfinite,
     isinf,
     isnan,
@@ -38,6 +37,17 @@ from torch.linalg import inv  # noqa: F401
 NAME = "torch"
 GRADIENTS = True  # whether arrays may carry derivatives
 BLOCK = 1 << 17  # elements of one temporary: a dozen of them stay in the nearer caches
+
+
+def expm1(x: Tensor) -> Tensor:
+    """eˣ − 1; the compiler's own on a CPU is exp(x) − 1, without the digits that are the point of it."""
+    if not torch.compiler.is_compiling() or x.device.type != "cpu":
+        return torch.expm1(x)
+    terms = 14 if x.dtype == torch.float64 else 7
+    series = 1.0 + x * (1.0 / terms)
+    for k in range(terms - 1, 1, -1):
+        series = 1.0 + x * (1.0 / k) * series
+    return where(abs(x) < 0.35, x * series, exp(x) - 1.0)
 
 
 def asarray(x: Any, like: Tensor | None = None) -> Tensor:
@@ -282,3 +292,8 @@ def derivative(f: Callable[[Any], Any], t: Tensor) -> Tensor:
 def second_derivative(f: Callable[[Any], Any], t: Tensor) -> Tensor:
     """f''(t) elementwise, differentiated twice; itself differentiable."""
     return derivative(lambda x: derivative(f, x), t)
+
+
+def solve_lower(lower: Tensor, right: Tensor) -> Tensor:
+    """L⁻¹ B for lower-triangular L; the leading axes broadcast."""
+    return torch.linalg.solve_triangular(lower, right, upper=False)

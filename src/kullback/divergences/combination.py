@@ -64,6 +64,11 @@ class Combination(FDivergence):
     def _below(self, u: Array) -> Array:
         return sum(w * d._below(u) for w, d in self.parts)
 
+    def _both(self, p: Array, q: Array, r: Array) -> tuple[Array, Array]:
+        # by the parts, some of which know a shorter way, and without the dual, whose order of parts no tracer can sort
+        both = [(w, *d._both(p, q, r)) for w, d in self.parts]
+        return sum(w * push for w, push, _ in both), sum(w * pull for w, _, pull in both)
+
     def _slope(self, r: Array) -> Array:
         return sum(w * d._slope(r) for w, d in self.parts)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -117,7 +117,10 @@ def _kernel(d: FDivergence, needs: tuple[bool, bool]) -> Callable[[Tensor, Tenso
 
 @cache
 def _compiled(d: FDivergence, needs: tuple[bool, bool]) -> Callable[[Tensor, Tensor], list[Tensor]]:
-    return torch.compile(_kernel(d, needs), fullgraph=True)
+    kernel: Any = _kernel(d, needs)
+    # the compiler counts what it has made by code object: sharing one, the ninth divergence would be refused
+    kernel.__code__ = kernel.__code__.replace()
+    return torch.compile(kernel, fullgraph=True)
 
 
 def _masses(logits: Tensor) -> tuple[Tensor, Tensor]:
