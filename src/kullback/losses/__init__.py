@@ -1,7 +1,9 @@
 """Training losses: any divergence of two sets of logits, at the speed of the matrix products behind them (torch)."""
 
+from kullback.losses.bracketing import Bracket, bracket
 from kullback.losses.engines.chunks import Engine
 from kullback.losses.heads import Head
+from kullback.losses.sparse import Rest, TopK
 from kullback.losses.token import loss, per_token
 
-__all__ = ["Engine", "Head", "loss", "per_token"]
+__all__ = ["Bracket", "Engine", "Head", "Rest", "TopK", "bracket", "loss", "per_token"]

@@ -14,8 +14,9 @@ from kullback.divergences import Divergence
 from kullback.errors import DTypeError, InvalidInputError, ShapeError
 from kullback.losses.engines.chunked import PerRow, Plan, Total
 from kullback.losses.engines.chunks import Engine
-from kullback.losses.engines.sides import raised, taken_apart, tempered
+from kullback.losses.engines.sides import raised, tempered
 from kullback.losses.heads import Head
+from kullback.losses.sparse import TopK, paired
 
 Per = Literal["token", "sequence", "batch"]
 NonFinite = Literal["propagate", "skip", "raise"]
@@ -24,7 +25,7 @@ NonFinite = Literal["propagate", "skip", "raise"]
 def loss(
     d: Divergence,
     student: Tensor | Head,
-    teacher: Tensor | Head,
+    teacher: Tensor | Head | TopK,
     *,
     mask: Tensor | None = None,
     labels: Tensor | None = None,
@@ -39,7 +40,8 @@ def loss(
 ) -> Tensor:
     r"""The training loss $\frac1n \sum_i w_i\, D(\text{teacher}_i \| \text{student}_i)$, teacher first.
 
-    Each side is an array of logits of shape (..., classes) or a `Head`, whose logits are made a few rows at a time.
+    Each side is an array of logits of shape (..., classes) or a `Head`, whose logits are made a few rows at a time; a
+    teacher recorded by its largest classes is a `kullback.losses.TopK`.
     Both are softened by `temperature` T, $\mathrm{softmax}(z/T)$; `squared_temperature=True` multiplies by T².
     `d.dual` is the other direction, D(student‖teacher). Gradients reach whatever requires them, teacher included, and
     can be differentiated again.
@@ -72,7 +74,7 @@ def loss(
 def per_token(
     d: Divergence,
     student: Tensor | Head,
-    teacher: Tensor | Head,
+    teacher: Tensor | Head | TopK,
     *,
     mask: Tensor | None = None,
     labels: Tensor | None = None,
@@ -109,7 +111,7 @@ class _Task:
         cls,
         d: Divergence,
         student: Tensor | Head,
-        teacher: Tensor | Head,
+        teacher: Tensor | Head | TopK,
         mask: Tensor | None,
         labels: Tensor | None,
         ignore_index: int,
@@ -117,14 +119,18 @@ class _Task:
         engine: Engine | None,
     ) -> _Task:
         if isinstance(temperature, Tensor):
+            if isinstance(teacher, TopK):
+                raise InvalidInputError(
+                    "`temperature` is a tensor, whose gradient needs all of the teacher's classes, and the teacher is "
+                    "a TopK; pass a number"
+                )
             # the temperature's own gradient goes through the tape, which needs the logits
             student, teacher = (tempered(_logits(x), temperature) for x in (student, teacher))
             temperature = 1.0
         lead = _lead(student, teacher)
         counted = _counted(lead, mask, labels, ignore_index)
         rows = None if counted is None or bool(counted.all()) else counted.reshape(-1).nonzero()[:, 0]
-        apart = [taken_apart(x, float(temperature)) for x in (student, teacher)]
-        forms, parts = (apart[0][0], apart[1][0]), (*apart[0][1], *apart[1][1])
+        forms, parts = paired(student, teacher, float(temperature), rows)
         return cls(Plan(d, forms, rows, engine or Engine()), parts, lead)
 
     @property
@@ -195,9 +201,11 @@ def _logits(side: Tensor | Head) -> Tensor:
     return raised(z)
 
 
-def _lead(student: Tensor | Head, teacher: Tensor | Head) -> torch.Size:
+def _lead(student: Tensor | Head, teacher: Tensor | Head | TopK) -> torch.Size:
     """The leading shape of both sides, once both have been looked at."""
     for name, side in (("student", student), ("teacher", teacher)):
+        if isinstance(side, TopK) and name == "teacher":
+            continue
         if not isinstance(side, (Tensor, Head)):
             raise DTypeError(
                 f"`{name}` is a {type(side).__name__}; expected a torch tensor of logits or a Head"

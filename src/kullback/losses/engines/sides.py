@@ -5,14 +5,27 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from kullback.losses.engines.chunks import lend, take_back
 from kullback.losses.heads import Head
 
 Parts = tuple[Tensor, Tensor | None, Tensor | None]  # logits, or hidden states with weight and bias
+
+
+class View(Protocol):
+    """Another shape in which a side shows its logits."""
+
+    def logits(self, z: Tensor, /) -> Tensor:
+        """All at once, with the tape."""
+        ...
+
+    def side(self, inner: Side, rows: Tensor | None) -> Side:
+        """Chunk by chunk; `rows` are the rows that count."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -24,6 +37,7 @@ class Form:
     softcap: float | None = None
     temperature: float = 1.0
     product: torch.dtype | None = None  # of a head's matrix products
+    view: View | None = None
 
     def logits(self, parts: Sequence[Any]) -> Tensor:
         """All logits at once, with the tape."""
@@ -31,7 +45,8 @@ class Form:
         if self.linear:
             cast = [None if x is None else x.to(self.product) for x in (first, weight, bias)]
             first = Head(cast[0], cast[1], cast[2], self.scale, self.softcap).logits()  # type: ignore[arg-type]
-        return tempered(raised(first), self.temperature)
+        z = tempered(raised(first), self.temperature)
+        return z if self.view is None else self.view.logits(z)
 
 
 def taken_apart(thing: Tensor | Head, temperature: float) -> tuple[Form, Parts]:
@@ -88,9 +103,8 @@ class Side(ABC):
 
 def side(form: Form, parts: Parts, rows: Tensor | None, needs: Sequence[bool], most: int) -> Side:
     """The side of these parts; `rows` are the rows that count (all if `None`), `most` the rows of one chunk."""
-    if form.linear:
-        return _Linear(form, parts, rows, needs, most)
-    return _Given(form, parts[0], rows, needs[0])
+    made = _Linear(form, parts, rows, needs, most) if form.linear else _Given(form, parts[0], rows, needs[0])
+    return made if form.view is None else form.view.side(made, rows)
 
 
 class _Given(Side):
@@ -137,7 +151,8 @@ class _Linear(Side):
         kind = form.product
         self.hidden = (hidden if rows is None else hidden[rows]).to(kind)
         self.weight, self.bias = weight.to(kind), None if bias is None else bias.to(kind)
-        self.buffer = self.hidden.new_empty(most, len(weight))
+        self.lent = lend(most * len(weight), self.hidden.dtype, self.hidden.device)
+        self.buffer = self.lent[: most * len(weight)].view(most, len(weight))
         self.to_hidden = torch.empty_like(self.hidden) if needs[0] else None
         # sums over all tokens are kept in single precision at least
         wide = torch.float64 if kind == torch.float64 else torch.float32
@@ -183,6 +198,7 @@ class _Linear(Side):
             self.to_bias += made.sum(0, dtype=self.to_bias.dtype)
 
     def gradients(self) -> tuple[Tensor | None, ...]:
+        take_back(self.lent)
         hidden = self.to_hidden
         if hidden is not None and self.rows is not None:
             hidden = hidden.new_zeros(self.total, hidden.shape[1]).index_copy_(0, self.rows, hidden)
