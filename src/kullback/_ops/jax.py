@@ -221,3 +221,10 @@ def derivative(f: Callable[[Any], Any], t: jax.Array) -> jax.Array:
 def second_derivative(f: Callable[[Any], Any], t: jax.Array) -> jax.Array:
     """f''(t) elementwise, by forward-mode differentiation twice; itself differentiable."""
     return derivative(lambda x: derivative(f, x), t)
+
+
+def solve_lower(lower: jax.Array, right: jax.Array) -> jax.Array:
+    """L⁻¹ B for lower-triangular L; the leading axes broadcast."""
+    batch = jnp.broadcast_shapes(lower.shape[:-2], right.shape[:-2])
+    left, b = (jnp.broadcast_to(x, (*batch, *x.shape[-2:])) for x in (lower, right))
+    return jax.lax.linalg.triangular_solve(left, b, left_side=True, lower=True)

@@ -230,3 +230,15 @@ def second_derivative(f: Callable[[Any], Any], t: np.ndarray) -> np.ndarray:
     radius = 0.3 * t
     around = f(t[..., None] + radius[..., None] * turn)
     return 2.0 * np.real(np.mean(around * turn**-2, axis=-1)) / (radius * radius)
+
+
+def solve_lower(lower: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """L⁻¹ B for lower-triangular L; the leading axes broadcast."""
+    from scipy.linalg import solve_triangular  # on first use: it would be a third of the time of the import
+
+    n, k = right.shape[-2:]
+    batch = np.broadcast_shapes(lower.shape[:-2], right.shape[:-2])
+    left = np.broadcast_to(lower, (*batch, n, n)).reshape(-1, n, n)
+    each = zip(left, np.broadcast_to(right, (*batch, n, k)).reshape(-1, n, k), strict=True)
+    solved = [solve_triangular(a, b, lower=True, check_finite=False) for a, b in each]
+    return np.stack(solved).reshape(*batch, n, k) if solved else np.empty((*batch, n, k))

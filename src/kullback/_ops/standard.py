@@ -73,6 +73,10 @@ class Standard:
     def inv(self, x: Array) -> Array:
         return self._xp.linalg.inv(x)
 
+    def solve_lower(self, lower: Array, right: Array) -> Array:
+        """L⁻¹ B for lower-triangular L; the standard knows no triangles."""
+        return self._xp.linalg.solve(lower, right)
+
     def extremes(self, x: Array) -> tuple[float, float]:
         """The smallest and the largest element."""
         return float(self._xp.min(x)), float(self._xp.max(x))

@@ -13,24 +13,21 @@ def transpose(x: Array) -> Array:
 
 
 def solve(lower: Array, right: Array) -> Array:
-    """L⁻¹ B for lower-triangular L, by halves; the leading axes broadcast."""
-    n = lower.shape[-1]
-    if n == 1:
+    """L⁻¹ B for lower-triangular L; the leading axes broadcast."""
+    if lower.shape[-1] == 1:
         return right / lower
-    half = n // 2
-    xp = ops(lower, right)
-    top = solve(lower[..., :half, :half], right[..., :half, :])
-    rest = right[..., half:, :] - lower[..., half:, :half] @ top
-    bottom = solve(lower[..., half:, half:], rest)
-    batch = np.broadcast_shapes(tuple(top.shape), (*bottom.shape[:-2], 1, 1))[:-2]
-    top, bottom = (xp.broadcast_to(x, (*batch, *x.shape[-2:])) for x in (top, bottom))
-    return xp.concat([top, bottom], axis=-2)
+    return ops(lower, right).solve_lower(lower, right)
 
 
 def factor(matrix: Array) -> tuple[Array, Array]:
     """The lower-triangular factor of symmetric matrices, and which of them are positive definite."""
     xp = ops(matrix)
     n = matrix.shape[-1]
+    if xp.NAME == "numpy" and n > 1:
+        try:
+            return np.linalg.cholesky(matrix), np.ones(matrix.shape[:-2], dtype=bool)
+        except np.linalg.LinAlgError:
+            pass  # one of them is not; the halves tell which
     if n == 1:
         good = matrix > 0
         return xp.sqrt(xp.where(good, matrix, 1.0)), good[..., 0, 0]
