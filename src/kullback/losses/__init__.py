@@ -5,5 +5,17 @@ from kullback.losses.engines.chunks import Engine
 from kullback.losses.heads import Head
 from kullback.losses.sparse import Rest, TopK
 from kullback.losses.token import loss, per_token
+from kullback.losses.vocabulary import VocabularyMap, aligned
 
-__all__ = ["Bracket", "Engine", "Head", "Rest", "TopK", "bracket", "loss", "per_token"]
+__all__ = [
+    "Bracket",
+    "Engine",
+    "Head",
+    "Rest",
+    "TopK",
+    "VocabularyMap",
+    "aligned",
+    "bracket",
+    "loss",
+    "per_token",
+]
