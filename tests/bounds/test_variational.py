@@ -108,6 +108,22 @@ def test_interpolated_bound_by_enumeration() -> None:
             )
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.01, 0.3, 0.9, 1.0])
+def test_interpolated_bound_of_many_critics(alpha: float) -> None:
+    """1e5 critics, by the formula written out over all pairs, which the function meets on the first of them."""
+    critics = np.random.default_rng(7).normal(size=(100_000, 2, 2)) * 2
+    x_share, y_share, joint = JOINT.sum(1) / 16, JOINT.sum(0) / 16, JOINT / 16
+    value = np.ones(len(critics))
+    for x1, x2, y in np.ndindex(2, 2, 2):
+        own, other = critics[:, x1, y], critics[:, x2, y]
+        mixed = alpha * (np.exp(own) + np.exp(other)) / 2 + (1 - alpha) * y_share[y]
+        value += joint[x1, y] * x_share[x2] * (own - np.log(mixed))
+        value -= x_share[x1] * x_share[x2] * y_share[y] * np.exp(own) / mixed
+    for critic, expected in zip(critics[:5], value, strict=False):
+        assert exact_interpolation(critic, alpha) == pytest.approx(expected, rel=1e-12, abs=1e-13)
+    assert np.all(value <= mutual_information() + 1e-12)
+
+
 def test_contrastive_bound() -> None:
     """Below the information in expectation over all batches of two pairs, and below log n always."""
     truth = mutual_information()
