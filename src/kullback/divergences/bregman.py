@@ -50,8 +50,8 @@ class Bregman(Divergence):
             p, q = p / arrays[2], q / arrays[4]
         return xp.by_rows(lambda *block: xp.sum(self._remainder(*block)), p, q, gap)
 
-    def _on_logits(self, a: Array, b: Array) -> Array:
-        xp = ops(a, b)
+    def _on_logits(self, a: Array, b: Array, xp: Namespace = None) -> Array:
+        xp = ops(a, b) if xp is None else xp
         pair = logits.compare(xp, a, b)
         return xp.sum(self._remainder(pair.p, pair.q, logits.difference(xp, pair)))
 

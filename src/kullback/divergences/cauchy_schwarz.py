@@ -34,8 +34,8 @@ class CauchySchwarz(Divergence):
             p, q = p / arrays[2], q / arrays[4]
         return _angle(xp, p, q, gap)
 
-    def _on_logits(self, a: Array, b: Array) -> Array:
-        xp = ops(a, b)
+    def _on_logits(self, a: Array, b: Array, xp: Namespace = None) -> Array:
+        xp = ops(a, b) if xp is None else xp
         pair = logits.compare(xp, a, b)
         return _angle(xp, pair.p, pair.q, logits.difference(xp, pair))
 

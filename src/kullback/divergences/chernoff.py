@@ -40,8 +40,8 @@ class Chernoff(Divergence):
             p, q = p / totals[0], q / totals[2]
         return _largest(xp, p, q, xp.where(live, r, 0.0), live)
 
-    def _on_logits(self, a: Array, b: Array) -> Array:
-        xp = ops(a, b)
+    def _on_logits(self, a: Array, b: Array, xp: Namespace = None) -> Array:
+        xp = ops(a, b) if xp is None else xp
         pair = logits.compare(xp, a, b)
         return _largest(xp, pair.p, pair.q, pair.r, xp.isfinite(a) & xp.isfinite(b))
 

@@ -277,8 +277,8 @@ class FDivergence(Divergence):
     def _on_masses(self, xp: Namespace, *arrays: Array) -> Array:
         return simplex.divergence(self, xp, *arrays)
 
-    def _on_logits(self, a: Array, b: Array) -> Array:
-        return logits.divergence(self, a, b)
+    def _on_logits(self, a: Array, b: Array, xp: Namespace = None) -> Array:
+        return logits.divergence(self, a, b, xp)
 
     def normalised(self) -> FDivergence:
         """The same divergence scaled to f''(1) = 1, so that one weight means the same under every divergence.

@@ -33,9 +33,9 @@ class Pair:
     only_q: Array | None = None
 
 
-def divergence(d: FDivergence, a: Array, b: Array) -> Array:
+def divergence(d: FDivergence, a: Array, b: Array, xp: Namespace = None) -> Array:
     """D_f(softmax(a)‖softmax(b)) over the last axis, with gradients in closed form."""
-    xp = ops(a, b)
+    xp = ops(a, b) if xp is None else xp
 
     def plain(x: Array, y: Array) -> Array:
         return closed(x, y, False, False)[0]

@@ -54,8 +54,11 @@ class Divergence(Noun):
         """The divergence over the last axis of p, q and the double-length totals to divide them by, if any."""
 
     @abstractmethod
-    def _on_logits(self, a: Array, b: Array) -> Array:
-        """The divergence of softmax(a) and softmax(b) over the last axis."""
+    def _on_logits(self, a: Array, b: Array, xp: Namespace = None) -> Array:
+        """The divergence of softmax(a) and softmax(b) over the last axis.
+
+        `xp` is the arrays' own namespace, or one whose reductions reach classes that other processes have.
+        """
 
     def __call__(
         self,

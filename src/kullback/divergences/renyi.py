@@ -50,12 +50,12 @@ class Renyi(Divergence):
         log_q = xp.log(xp.where(live, q, 1.0))
         return self._combine(xp, near, live, xp.where(live, r, 0.0), log_q, q, lost)
 
-    def _on_logits(self, a: Array, b: Array) -> Array:
-        xp = ops(a, b)
+    def _on_logits(self, a: Array, b: Array, xp: Namespace = None) -> Array:
+        xp = ops(a, b) if xp is None else xp
         pair = logits.compare(xp, a, b)
         live = xp.isfinite(a) & xp.isfinite(b)
         log_q = xp.where(live, b - xp.logsumexp(b), 0.0)
-        near = None if self.order in (0.0, math.inf) else logits.divergence(alpha(self.order), a, b)
+        near = None if self.order in (0.0, math.inf) else logits.divergence(alpha(self.order), a, b, xp)
         lost = xp.max(xp.where(xp.isfinite(a) & ~live, 1.0, xp.zeros_like(pair.r)))
         value = self._combine(xp, near, live, pair.r, log_q, pair.q, lost)
         # a row without classes has NaN for masses, which the masks have hidden
@@ -113,8 +113,8 @@ class Bhattacharyya(Divergence):
     def _on_masses(self, xp: Namespace, *arrays: Array) -> Array:
         return 0.5 * Renyi(0.5)._on_masses(xp, *arrays)
 
-    def _on_logits(self, a: Array, b: Array) -> Array:
-        return 0.5 * Renyi(0.5)._on_logits(a, b)
+    def _on_logits(self, a: Array, b: Array, xp: Namespace = None) -> Array:
+        return 0.5 * Renyi(0.5)._on_logits(a, b, xp)
 
 
 def renyi(order: float) -> Renyi:

@@ -32,8 +32,8 @@ class SquaredL2(Divergence):
         gap = simplex.difference(xp, *arrays)
         return xp.sum(gap * gap)
 
-    def _on_logits(self, a: Array, b: Array) -> Array:
-        xp = ops(a, b)
+    def _on_logits(self, a: Array, b: Array, xp: Namespace = None) -> Array:
+        xp = ops(a, b) if xp is None else xp
         gap = logits.difference(xp, logits.compare(xp, a, b))
         return xp.sum(gap * gap)
 
