@@ -1,6 +1,16 @@
 """Training losses: any divergence of two sets of logits, at the speed of the matrix products behind them (torch)."""
 
 from kullback.losses.bracketing import Bracket, bracket
+from kullback.losses.distill import (
+    Decoupled,
+    balanced,
+    by_entropy,
+    decoupled,
+    decoupled_parts,
+    target_cross_entropy,
+    toward_labels,
+    with_labels,
+)
 from kullback.losses.engines.chunks import Engine
 from kullback.losses.heads import Head
 from kullback.losses.sparse import Rest, TopK
@@ -9,13 +19,21 @@ from kullback.losses.vocabulary import VocabularyMap, aligned
 
 __all__ = [
     "Bracket",
+    "Decoupled",
     "Engine",
     "Head",
     "Rest",
     "TopK",
     "VocabularyMap",
     "aligned",
+    "balanced",
     "bracket",
+    "by_entropy",
+    "decoupled",
+    "decoupled_parts",
     "loss",
     "per_token",
+    "target_cross_entropy",
+    "toward_labels",
+    "with_labels",
 ]
