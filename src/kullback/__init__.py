@@ -54,7 +54,7 @@ from kullback.errors import (
 if TYPE_CHECKING:
     from kullback.bounds import bound, lower_expectation, upper_expectation
     from kullback.exact import Mixture, between, sampled, surrogate
-    from kullback.losses import Engine, Head, loss, per_token
+    from kullback.losses import Engine, Head, check_loss, loss, per_token
     from kullback.tables import Profile, Report, compare
 
 __version__ = "0.1.0"
@@ -68,6 +68,7 @@ _LAZY = {
     "Report": "kullback.tables",
     "between": "kullback.exact",
     "bound": "kullback.bounds",
+    "check_loss": "kullback.losses",
     "compare": "kullback.tables",
     "loss": "kullback.losses",
     "lower_expectation": "kullback.bounds",
@@ -117,6 +118,7 @@ __all__ = [
     "bregman",
     "catalogue",
     "cauchy_schwarz",
+    "check_loss",
     "chernoff",
     "compare",
     "energy_distance",

@@ -11,28 +11,34 @@ from kullback.losses.distill import (
     toward_labels,
     with_labels,
 )
+from kullback.losses.doctor import Checkup, check_loss
 from kullback.losses.engines.chunks import Engine
 from kullback.losses.heads import Head
+from kullback.losses.selected import Selected, selected
 from kullback.losses.sparse import Rest, TopK
 from kullback.losses.token import loss, per_token
 from kullback.losses.vocabulary import VocabularyMap, aligned
 
 __all__ = [
     "Bracket",
+    "Checkup",
     "Decoupled",
     "Engine",
     "Head",
     "Rest",
+    "Selected",
     "TopK",
     "VocabularyMap",
     "aligned",
     "balanced",
     "bracket",
     "by_entropy",
+    "check_loss",
     "decoupled",
     "decoupled_parts",
     "loss",
     "per_token",
+    "selected",
     "target_cross_entropy",
     "toward_labels",
     "with_labels",
