@@ -156,7 +156,9 @@ class _Linear(Side):
         self.to_hidden = torch.empty_like(self.hidden) if needs[0] else None
         # sums over all tokens are kept in single precision at least
         wide = torch.float64 if kind == torch.float64 else torch.float32
-        self.to_weight = torch.empty_like(weight, dtype=wide) if needs[1] else None
+        # the first chunk writes it, if there is one
+        empty = torch.empty_like if len(self.hidden) else torch.zeros_like
+        self.to_weight = empty(weight, dtype=wide) if needs[1] else None
         self.to_bias = torch.zeros_like(bias, dtype=wide) if bias is not None and needs[2] else None
         self.kinds = [None if x is None else x.dtype for x in parts]
 
