@@ -61,6 +61,8 @@ def kinds(family: Family) -> tuple[str, str, str]:
 
 def fallback(family: Family) -> str:
     """The first general way that takes such laws."""
+    if family.rank and "total_count" in family.domains:
+        return "enumeration"  # of every vector of counts
     if family.rank or family.support is None:
         return "Monte Carlo"
     discrete = family.support(dict.fromkeys(family.domains, np.ones(1))).discrete
