@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -94,6 +95,11 @@ class TopK:
     def captured(self) -> Tensor:
         """The probability of the named classes of every token, shape (...)."""
         return self._known().exp().sum(-1).to(raised(self.log_probs).dtype)
+
+    def __getitem__(self, place: Any) -> TopK:
+        """Some of the tokens, by an index into the leading axes."""
+        tail = None if self.log_tail is None else self.log_tail[place]
+        return replace(self, ids=self.ids[place], log_probs=self.log_probs[place], log_tail=tail)
 
     def to(self, device: torch.device | str) -> TopK:
         """The same on another device."""

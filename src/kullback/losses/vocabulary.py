@@ -20,7 +20,7 @@ Side = Tensor | Head | TopK
 
 
 def aligned(student: Tensor | Head, teacher: Side) -> tuple[Tensor | Head, Side]:
-    r"""Both sides with the classes of the larger one; those that the smaller lacks get the logit −inf, mass 0.
+    r"""Both sides with the classes of the larger one; those that the smaller lacks get the logit $z_v = -\infty$.
 
     For one tokenizer whose logits were padded to different sizes: the first classes of both mean the same. Logits of
     shape (..., classes) are padded. A `Head` gets rows of zeros in its weight, which is copied, and a bias of −inf; one
