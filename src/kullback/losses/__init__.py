@@ -15,7 +15,17 @@ from kullback.losses.doctor import Checkup, check_loss
 from kullback.losses.engines.chunks import Engine
 from kullback.losses.heads import Head
 from kullback.losses.selected import Selected, selected
+from kullback.losses.sources import Sources
 from kullback.losses.sparse import Rest, TopK
+from kullback.losses.speculative import (
+    Verdict,
+    acceptance,
+    best_draft,
+    residual,
+    speculative_step,
+    speed_up,
+    tokens_per_call,
+)
 from kullback.losses.token import loss, per_token
 from kullback.losses.vocabulary import VocabularyMap, aligned
 
@@ -27,10 +37,14 @@ __all__ = [
     "Head",
     "Rest",
     "Selected",
+    "Sources",
     "TopK",
+    "Verdict",
     "VocabularyMap",
+    "acceptance",
     "aligned",
     "balanced",
+    "best_draft",
     "bracket",
     "by_entropy",
     "check_loss",
@@ -38,8 +52,12 @@ __all__ = [
     "decoupled_parts",
     "loss",
     "per_token",
+    "residual",
     "selected",
+    "speculative_step",
+    "speed_up",
     "target_cross_entropy",
+    "tokens_per_call",
     "toward_labels",
     "with_labels",
 ]
