@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -248,7 +247,8 @@ def _shaped(name: str, x: Tensor, lead: torch.Size) -> Tensor:
 
 
 def _check(temperature: float | Tensor, per: str, denominator: float | Tensor | None) -> None:
-    if not isinstance(temperature, Tensor) and not (math.isfinite(temperature) and temperature > 0):
+    softness = temperature.detach().reshape(-1) if isinstance(temperature, Tensor) else torch.tensor([temperature])
+    if not bool((torch.isfinite(softness) & (softness > 0)).all()):
         raise InvalidInputError(f"`temperature` is {temperature!r}; expected a finite number above 0")
     if per not in get_args(Per):
         raise InvalidInputError(f"`per` is {per!r}; expected one of {_listed(Per)}")
