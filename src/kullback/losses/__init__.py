@@ -15,6 +15,7 @@ from kullback.losses.doctor import Checkup, check_loss
 from kullback.losses.engines.chunks import Engine
 from kullback.losses.heads import Head
 from kullback.losses.selected import Selected, selected
+from kullback.losses.shards import Shard, shared_denominator
 from kullback.losses.sources import Sources
 from kullback.losses.sparse import Rest, TopK
 from kullback.losses.speculative import (
@@ -37,6 +38,7 @@ __all__ = [
     "Head",
     "Rest",
     "Selected",
+    "Shard",
     "Sources",
     "TopK",
     "Verdict",
@@ -54,6 +56,7 @@ __all__ = [
     "per_token",
     "residual",
     "selected",
+    "shared_denominator",
     "speculative_step",
     "speed_up",
     "target_cross_entropy",

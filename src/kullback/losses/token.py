@@ -13,8 +13,10 @@ from kullback.divergences import Divergence
 from kullback.errors import DTypeError, InvalidInputError, ShapeError
 from kullback.losses.engines.chunked import PerRow, Plan, Total
 from kullback.losses.engines.chunks import Engine
+from kullback.losses.engines.rows import HERE
 from kullback.losses.engines.sides import raised, tempered
 from kullback.losses.heads import Head
+from kullback.losses.shards import Shard, parted
 from kullback.losses.sparse import TopK, paired
 
 Per = Literal["token", "sequence", "batch"]
@@ -23,8 +25,8 @@ NonFinite = Literal["propagate", "skip", "raise"]
 
 def loss(
     d: Divergence,
-    student: Tensor | Head,
-    teacher: Tensor | Head | TopK,
+    student: Tensor | Head | Shard,
+    teacher: Tensor | Head | Shard | TopK,
     *,
     mask: Tensor | None = None,
     labels: Tensor | None = None,
@@ -40,7 +42,8 @@ def loss(
     r"""The training loss $\frac1n \sum_i w_i\, D(\text{teacher}_i \| \text{student}_i)$, teacher first.
 
     Each side is an array of logits of shape (..., classes) or a `Head`, whose logits are made a few rows at a time; a
-    teacher recorded by its largest classes is a `kullback.losses.TopK`.
+    teacher recorded by its largest classes is a `kullback.losses.TopK`, and where the vocabulary is divided among
+    processes both sides are a `kullback.losses.Shard` or DTensors.
     Both are softened by `temperature` T, $\mathrm{softmax}(z/T)$; `squared_temperature=True` multiplies by T².
     `d.dual` is the other direction, D(student‖teacher). Gradients reach whatever requires them, teacher included, and
     can be differentiated again.
@@ -72,8 +75,8 @@ def loss(
 
 def per_token(
     d: Divergence,
-    student: Tensor | Head,
-    teacher: Tensor | Head | TopK,
+    student: Tensor | Head | Shard,
+    teacher: Tensor | Head | Shard | TopK,
     *,
     mask: Tensor | None = None,
     labels: Tensor | None = None,
@@ -109,28 +112,30 @@ class _Task:
     def of(
         cls,
         d: Divergence,
-        student: Tensor | Head,
-        teacher: Tensor | Head | TopK,
+        student: Tensor | Head | Shard,
+        teacher: Tensor | Head | Shard | TopK,
         mask: Tensor | None,
         labels: Tensor | None,
         ignore_index: int,
         temperature: float | Tensor,
         engine: Engine | None,
     ) -> _Task:
+        mine, other, across = parted(student, teacher)
         if isinstance(temperature, Tensor):
-            if isinstance(teacher, TopK):
+            if isinstance(other, TopK) or across is not None:
                 raise InvalidInputError(
-                    "`temperature` is a tensor, whose gradient needs all of the teacher's classes, and the teacher is "
-                    "a TopK; pass a number"
+                    "`temperature` is a tensor, whose gradient needs all classes of both sides, and the teacher is a "
+                    "TopK, or other processes have some of them; pass a number"
                 )
             # the temperature's own gradient goes through the tape, which needs the logits
-            student, teacher = (tempered(_logits(x), temperature) for x in (student, teacher))
+            mine, other = (tempered(_logits(x), temperature) for x in (mine, other))
             temperature = 1.0
-        lead = _lead(student, teacher)
+        lead = _lead(mine, other)
         counted = _counted(lead, mask, labels, ignore_index)
         rows = None if counted is None or bool(counted.all()) else counted.reshape(-1).nonzero()[:, 0]
-        forms, parts = paired(student, teacher, float(temperature), rows)
-        return cls(Plan(d, forms, rows, engine or Engine()), parts, lead)
+        forms, parts = paired(mine, other, float(temperature), rows)
+        plan = Plan(d, forms, rows, engine or Engine(), HERE if across is None else across)
+        return cls(plan, parts, lead)
 
     @property
     def like(self) -> Tensor:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import torch
 from torch import Tensor
 
 from kullback.divergences import Divergence
-from kullback.losses.engines.chunks import Engine, block_rows
-from kullback.losses.engines.rows import rows
+from kullback.errors import InvalidInputError
+from kullback.losses.engines.chunks import Engine
+from kullback.losses.engines.parallel import fingerprint
+from kullback.losses.engines.rows import HERE, Classes, rows
 from kullback.losses.engines.sides import Form, Parts, side
 
 
@@ -23,6 +26,20 @@ class Plan:
     forms: tuple[Form, Form]  # student, teacher
     rows: Tensor | None  # the rows that count, all if None
     engine: Engine
+    classes: Classes = HERE
+
+    def same(self, needs: Sequence[Sequence[bool]], parts: tuple[Parts, Parts]) -> dict[str, int]:
+        """What processes that share the classes have to agree on."""
+        options = [(f.linear, f.scale, f.softcap, f.temperature) for f in self.forms]
+        return {
+            "the divergence, its direction or how logits are scaled": fingerprint(self.d, options),
+            "the types of the tensors": fingerprint(
+                [str(x.dtype) for part in parts for x in part if x is not None]
+            ),
+            "which tensors require a gradient": fingerprint([list(n) for n in needs]),
+            "how many rows there are": len(parts[0][0]),
+            "which rows count": -1 if self.rows is None else crc32(self.rows.cpu().numpy().tobytes()),
+        }
 
 
 class Made(NamedTuple):
@@ -36,14 +53,15 @@ def run(plan: Plan, parts: tuple[Parts, Parts], needs: Sequence[bool], factors: 
     """Values, and where `factors` are given the gradients of Σ factor × value; `needs` goes with the six tensors."""
     first = parts[0][0]
     count = len(first) if plan.rows is None else len(plan.rows)
-    most = _rows_of_chunk(plan, parts, count)
     wanted = (needs[:3], needs[3:]) if factors is not None else ([False] * 3,) * 2
+    width = len(parts[0][1]) if parts[0][1] is not None else first.shape[-1]
+    most, step = plan.classes.steps(
+        _rows_of_chunk(plan, parts, count), width, first.device, lambda: plan.same(wanted, parts)
+    )
     sides = [
         side(form, part, plan.rows, n, most) for form, part, n in zip(plan.forms, parts, wanted, strict=True)
     ]
     asked = (sides[0].needs, sides[1].needs)
-    classes = len(parts[0][1]) if parts[0][1] is not None else first.shape[-1]
-    step = block_rows(classes, first.device)
     values = []
     for start in range(0, count, most):
         stop = min(start + most, count)
@@ -52,7 +70,8 @@ def run(plan: Plan, parts: tuple[Parts, Parts], needs: Sequence[bool], factors: 
         for low in range(0, stop - start, step):
             high = min(low + step, stop - start)
             blocks = [each.block(low, high) for each in sides]
-            found = rows(plan.d, *_alike(blocks), asked, compiled=plan.engine.compiled)
+            pair = _alike(blocks)
+            found = rows(plan.d, *pair, asked, compiled=plan.engine.compiled, classes=plan.classes)
             values.append(found.value)
             for each, z, gradient in zip(sides, blocks, found[1:], strict=True):
                 if gradient is not None and factors is not None:
@@ -61,7 +80,7 @@ def run(plan: Plan, parts: tuple[Parts, Parts], needs: Sequence[bool], factors: 
             if each.needs:
                 each.close()
     made = torch.cat(values) if values else first.new_zeros(0, dtype=torch.float32)
-    return Made(made, tuple(g for each in sides for g in each.gradients()))
+    return Made(made, plan.classes.hidden(tuple(g for each in sides for g in each.gradients())))
 
 
 def _rows_of_chunk(plan: Plan, parts: tuple[Parts, Parts], count: int) -> int:
@@ -137,6 +156,11 @@ def _by_tape(
     plan: Plan, factors: Tensor, parts: Sequence[Tensor | None], needs: Sequence[bool], up: Tensor | None
 ) -> list[Tensor | None]:
     """Gradients that can be differentiated again, from logits that are all in memory."""
+    if plan.classes is not HERE:
+        raise InvalidInputError(
+            "the classes lie on several processes, and gradients of their losses cannot be differentiated again "
+            "(create_graph=True); gather the logits of the rows whose second derivatives are needed"
+        )
     student, teacher = (form.logits(p) for form, p in zip(plan.forms, (parts[:3], parts[3:]), strict=True))
     if plan.rows is not None:
         student, teacher = student[plan.rows], teacher[plan.rows]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from kullback._ops import ops
+from kullback._ops import Namespace, ops
 from kullback.divergences import Divergence, FDivergence
 from kullback.divergences.growth import reach
+from kullback.losses.engines.chunks import block_rows
 from kullback.losses.engines.maps import Map, as_map
 
 # Rows below these are so near equality that the sum of terms is the better sum: D is f''(1) r²/2 there, but of the
@@ -28,8 +29,45 @@ class Rows(NamedTuple):
     to_teacher: Tensor | None
 
 
+class Classes:
+    """Where the classes of a row are: all of them here."""
+
+    def kernel(
+        self, d: FDivergence, needs: tuple[bool, bool], *, compiled: bool
+    ) -> Callable[[Tensor, Tensor], list[Tensor]]:
+        """Makes values, sizes beyond which they are not to be trusted, and part, mass and total of the gradients."""
+        return (_compiled if compiled else _kernel)(d, needs)
+
+    def carefully(self, d: Divergence, student: Tensor, teacher: Tensor, needs: tuple[bool, bool]) -> Rows:
+        """The same by the noun, for rows that the kernel is not to be trusted with."""
+        return carefully(d, student, teacher, needs)
+
+    def steps(
+        self,
+        most: int,
+        width: int,
+        device: torch.device,
+        same: Callable[[], dict[str, int]],  # noqa: ARG002  (for classes that are elsewhere, too)
+    ) -> tuple[int, int]:
+        """Rows of one chunk, at most `most`, and of one block of `width` classes; `same` is what has to agree."""
+        return most, block_rows(width, device)
+
+    def hidden(self, gradients: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+        """The six gradients, with those of hidden states as the caller wants them."""
+        return gradients
+
+
+HERE = Classes()
+
+
 def rows(
-    d: Divergence, student: Tensor, teacher: Tensor, needs: tuple[bool, bool], *, compiled: bool = False
+    d: Divergence,
+    student: Tensor,
+    teacher: Tensor,
+    needs: tuple[bool, bool],
+    *,
+    compiled: bool = False,
+    classes: Classes = HERE,
 ) -> Rows:
     r"""D(teacher‖student) of every row of two arrays of logits of shape (rows, classes).
 
@@ -39,48 +77,73 @@ def rows(
     """
     if not isinstance(d, FDivergence):
         found = as_map(d)
-        through = carefully if found is None else partial(_through, found, compiled=compiled)
-        return through(d, student, teacher, needs)
-    value, size, *parts = (_compiled if compiled else _kernel)(d, needs)(student, teacher)
+        if found is None:
+            return classes.carefully(d, student, teacher, needs)
+        return _through(found, d, student, teacher, needs, compiled, classes)
+    value, size, *parts = classes.kernel(d, needs, compiled=compiled)(student, teacher)
     far = ~(size < reach(ops(student), student, d.steepness))  # also where it is NaN
     close = ~far & (value < _nearness(d))
     if bool(close.any()):
         index = close.nonzero()[:, 0]
-        value[index] = d._on_logits(teacher[index], student[index])
+        value[index] = classes.carefully(d, student[index], teacher[index], (False, False)).value
     made = iter(
         part.addcmul_(mass, total, value=-1.0) for part, mass, total in zip(*[iter(parts)] * 3, strict=True)
     )
     found = Rows(value, *(next(made) if need else None for need in needs))
-    return _done_again(d, far, student, teacher, needs, found)
+    return _done_again(d, far, student, teacher, needs, classes, found)
 
 
 def _through(
-    mapped: Map, d: Divergence, student: Tensor, teacher: Tensor, needs: tuple[bool, bool], *, compiled: bool
+    mapped: Map,
+    d: Divergence,
+    student: Tensor,
+    teacher: Tensor,
+    needs: tuple[bool, bool],
+    compiled: bool,
+    classes: Classes,
 ) -> Rows:
-    inner, *gradients = rows(mapped.inner, student, teacher, needs, compiled=compiled)
+    inner, *gradients = rows(mapped.inner, student, teacher, needs, compiled=compiled, classes=classes)
     value, derivative, doubtful = mapped(inner)
     scaled = [None if g is None else g.mul_(derivative[:, None]) for g in gradients]
-    return _done_again(d, doubtful, student, teacher, needs, Rows(value, *scaled))
+    return _done_again(d, doubtful, student, teacher, needs, classes, Rows(value, *scaled))
 
 
 def _done_again(
-    d: Divergence, which: Tensor, student: Tensor, teacher: Tensor, needs: tuple[bool, bool], found: Rows
+    d: Divergence,
+    which: Tensor,
+    student: Tensor,
+    teacher: Tensor,
+    needs: tuple[bool, bool],
+    classes: Classes,
+    found: Rows,
 ) -> Rows:
     """What was found, with some of the rows done carefully."""
     if bool(which.any()):
         index = which.nonzero()[:, 0]
-        for whole, part in zip(found, carefully(d, student[index], teacher[index], needs), strict=True):
+        again = classes.carefully(d, student[index], teacher[index], needs)
+        for whole, part in zip(found, again, strict=True):
             if whole is not None and part is not None:
                 whole[index] = part
     return found
 
 
-def carefully(d: Divergence, student: Tensor, teacher: Tensor, needs: tuple[bool, bool]) -> Rows:
-    """The same by the noun on logits, which knows about masked classes and every size of ratio."""
+def carefully(
+    d: Divergence,
+    student: Tensor,
+    teacher: Tensor,
+    needs: tuple[bool, bool],
+    *,
+    xp: Namespace = None,
+    share: float = 1.0,
+) -> Rows:
+    """The same by the noun on logits, which knows about masked classes and every size of ratio.
+
+    The noun computes in `xp`, and what is differentiated is `share` of the values' sum.
+    """
     pair = [x.detach().requires_grad_(need) for x, need in zip((student, teacher), needs, strict=True)]
     with torch.enable_grad():
-        value = d._on_logits(pair[1], pair[0])
-        total = value.sum()
+        value = d._on_logits(pair[1], pair[0], xp)
+        total = value.sum() * share
     value = value.detach()
     asked = [x for x, need in zip(pair, needs, strict=True) if need]
     if not total.requires_grad:  # nobody asked, or Rényi's order 0, which sees nothing but the supports
