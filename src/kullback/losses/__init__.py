@@ -14,6 +14,7 @@ from kullback.losses.distill import (
 from kullback.losses.doctor import Checkup, check_loss
 from kullback.losses.engines.chunks import Engine
 from kullback.losses.heads import Head
+from kullback.losses.policy import kl_in_loss, kl_in_reward, sampled_kl
 from kullback.losses.selected import Selected, selected
 from kullback.losses.shards import Shard, shared_denominator
 from kullback.losses.sources import Sources
@@ -52,9 +53,12 @@ __all__ = [
     "check_loss",
     "decoupled",
     "decoupled_parts",
+    "kl_in_loss",
+    "kl_in_reward",
     "loss",
     "per_token",
     "residual",
+    "sampled_kl",
     "selected",
     "shared_denominator",
     "speculative_step",
