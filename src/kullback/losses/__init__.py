@@ -17,6 +17,7 @@ from kullback.losses.heads import Head
 from kullback.losses.policy import kl_in_loss, kl_in_reward, sampled_kl
 from kullback.losses.selected import Selected, selected
 from kullback.losses.shards import Shard, shared_denominator
+from kullback.losses.sinkhorn import Sinkhorn
 from kullback.losses.sources import Sources
 from kullback.losses.sparse import Rest, TopK
 from kullback.losses.speculative import (
@@ -29,6 +30,15 @@ from kullback.losses.speculative import (
     tokens_per_call,
 )
 from kullback.losses.token import loss, per_token
+from kullback.losses.transport import (
+    batch_transport,
+    class_alignments,
+    class_cosines,
+    class_costs,
+    class_transport,
+    gaussian_features,
+    linear_alignment,
+)
 from kullback.losses.vocabulary import VocabularyMap, aligned
 
 __all__ = [
@@ -40,6 +50,7 @@ __all__ = [
     "Rest",
     "Selected",
     "Shard",
+    "Sinkhorn",
     "Sources",
     "TopK",
     "Verdict",
@@ -47,14 +58,21 @@ __all__ = [
     "acceptance",
     "aligned",
     "balanced",
+    "batch_transport",
     "best_draft",
     "bracket",
     "by_entropy",
     "check_loss",
+    "class_alignments",
+    "class_cosines",
+    "class_costs",
+    "class_transport",
     "decoupled",
     "decoupled_parts",
+    "gaussian_features",
     "kl_in_loss",
     "kl_in_reward",
+    "linear_alignment",
     "loss",
     "per_token",
     "residual",

@@ -73,7 +73,8 @@ def best_draft(acceptance: float, *, cost: float, most: int = 64) -> int:
 
     $$\gamma^* = \arg\max_\gamma \frac{1 - \alpha^{\gamma + 1}}{(1 - \alpha)(\gamma c + 1)}$$
 
-    The speed-up rises to its maximum and falls after it: the first γ that the next does not beat is the best. Source: [leviathan2023].
+    The speed-up rises to its maximum and falls after it: the first γ that the next does not beat is the best.
+    Source: [leviathan2023].
 
     >>> best_draft(0.5, cost=0.1), best_draft(0.1, cost=0.5)
     (2, 0)
