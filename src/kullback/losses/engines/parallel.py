@@ -79,7 +79,8 @@ class Across(Classes):
         self, most: int, width: int, device: torch.device, same: Callable[[], dict[str, int]]
     ) -> tuple[int, int]:
         """On all processes the same; raises `InvalidInputError`, on all of them, where they make different calls."""
-        block = max(block_rows(width, device), _EXCHANGED // max(1, width), 1)
+        some = max(1, width)  # a process without classes finds out together with the others
+        block = max(block_rows(some, device), _EXCHANGED // some)
         shared = same()
         mine = torch.tensor([*shared.values(), most, block, width], dtype=torch.int64, device=device)
         high, low = self.largest(torch.stack([mine, -mine])).tolist()

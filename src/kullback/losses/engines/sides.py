@@ -59,7 +59,7 @@ def taken_apart(thing: Tensor | Head, temperature: float) -> tuple[Form, Parts]:
             thing.weight,
             thing.bias,
         )
-    return Form(False, temperature=temperature), (thing.reshape(-1, thing.shape[-1]), None, None)
+    return Form(False, temperature=temperature), (thing.flatten(end_dim=-2), None, None)
 
 
 def raised(x: Tensor) -> Tensor:
