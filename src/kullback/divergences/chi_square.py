@@ -124,6 +124,12 @@ class LeCam(FDivergence):
         x = xp.expm1(u)
         return x * x / (2.0 * (2.0 + x))
 
+    def _both(self, p: Array, q: Array, r: Array) -> tuple[Array, Array]:
+        # s changes its sign with r, so that one tanh serves both
+        s = ops(r).tanh(0.5 * r)
+        half = 0.5 * s
+        return p * (half * (2.0 - s)), -q * (half * (2.0 + s))
+
     def _slope(self, r: Array) -> Array:
         # 1/2 − 2/(1 + t)² = (t − 1)(t + 3) / (2 (1 + t)²), written in s = (t − 1)/(t + 1)
         s = ops(r).tanh(0.5 * r)
