@@ -217,6 +217,7 @@ import torch
 from kullback.errors import InvalidInputError
 from kullback.losses import TopK
 from kullback.losses.signals import SignalReader, SignalWriter
+from kullback.losses.signals.containers import container as kind
 
 folder, container, number = sys.argv[1], sys.argv[2], int(sys.argv[3])
 
@@ -236,6 +237,7 @@ def write(deadly):
             z = torch.randn(1 + i % 5, 20, generator=torch.Generator().manual_seed(i), dtype=torch.float64) * 3
             writer.append(TopK.of_logits(z, 4), name=f"text {i}")
 
+kind(container)  # its imports, once for all children
 kills, wait = 0, random.Random(0)
 while True:
     child = os.fork()
@@ -259,15 +261,44 @@ print(kills)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that can be killed")
 @pytest.mark.parametrize("container", KINDS)
 def test_a_killed_writer_is_gone_on_from(tmp_path: Path, container: str) -> None:
-    command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(tmp_path / "killed"), container, "40"]
+    command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(tmp_path / "killed"), container, "20"]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= 5
-    write(tmp_path / "whole", number=40, container=container)
+    write(tmp_path / "whole", number=20, container=container)
     pairs = list(zip(SignalReader(tmp_path / "killed"), SignalReader(tmp_path / "whole"), strict=True))
     for mine, other in pairs:
         assert mine.name == other.name
         assert torch.equal(mine.teacher.log_probs, other.teacher.log_probs)
+
+
+@pytest.mark.parametrize("container", KINDS)
+def test_a_manifest_that_was_not_finished_does_not_exist(
+    tmp_path: Path, container: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, number=4, container=container)
+    whole = Path.write_text
+
+    def half(path: Path, text: str, encoding: str | None = None) -> int:
+        whole(path, text[: len(text) // 2], encoding=encoding)
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(OSError, match="no space"):
+        write(tmp_path, number=9, container=container)
+    monkeypatch.undo()
+    reader = SignalReader(tmp_path)
+    reader.check()
+    assert len(reader) == 4
+
+
+def test_groups_of_rows(tmp_path: Path) -> None:
+    made = write(tmp_path, number=140, container="parquet", shard_bytes=1 << 20)
+    reader = SignalReader(tmp_path)
+    assert len(list(tmp_path.glob("shard-*"))) == 1
+    for i in (139, 0, 63, 64, 127, 128):
+        assert reader[i].name == f"text {i}"
+        assert torch.equal(reader[i].teacher.ids.long(), made[i].ids)
 
 
 def test_what_a_dead_writer_left_is_written_over(tmp_path: Path) -> None:

@@ -121,6 +121,17 @@ def test_heads_masks_and_chunks(rest: Rest) -> None:
             torch.testing.assert_close(fused, dense, rtol=1e-12, atol=0)
             torch.testing.assert_close(*ends, rtol=1e-10, atol=1e-13)
     assert ends[1][0][0, 2].abs().max() == 0  # a row that does not count
+    rows = mask.reshape(-1).nonzero()[:, 0]
+    few = replace(
+        teacher[0], **{n: getattr(teacher, n).flatten(0, 1)[rows] for n in ("ids", "log_probs", "log_tail")}
+    )
+    ends = [
+        kb.loss(kb.js, head.logits().flatten(0, 1)[rows], few),
+        kb.loss(kb.js, head.logits(), teacher, mask=mask),
+    ]
+    torch.testing.assert_close(*ends, rtol=1e-12, atol=0)
+    pulled = [gradient(x, weight) for x in ends]
+    torch.testing.assert_close(*pulled, rtol=1e-10, atol=1e-13)
 
 
 def test_places_left_over_name_no_class() -> None:
@@ -143,6 +154,14 @@ def test_places_left_over_name_no_class() -> None:
     assert blank.captured.max() == 0
     with pytest.raises(InvalidInputError, match="nothing to renormalise"):
         kb.loss(kb.kl, student, replace(blank, rest=Rest.TRUNCATED))
+
+
+def test_all_classes_named() -> None:
+    student, logits = pair(16)
+    log_p, ids = torch.log_softmax(logits, -1).sort(-1)
+    every = TopK(ids, log_p, CLASSES)  # rounding must not leave a class that is not there with a mass
+    torch.testing.assert_close(kb.per_token(kb.kl, student, every), kb.per_token(kb.kl, student, logits))
+    assert every.tail().max() == -math.inf
 
 
 def test_masked_classes_of_the_student() -> None:
@@ -189,6 +208,14 @@ def test_precisions(kind: torch.dtype) -> None:
     assert found.dtype == torch.float32
     torch.testing.assert_close(found.double(), wanted, rtol=2e-6, atol=0)
     assert gradient(found, mine).dtype == kind
+    # a head of one precision under a teacher of another
+    head = Head(drawn(17, ROWS, 3).float().requires_grad_(), drawn(18, CLASSES, 3).float(), softcap=5.0)
+    for rest in Rest:
+        mixed = kb.loss(kb.kl, head, replace(teacher, rest=rest))
+        assert gradient(mixed, head.hidden).dtype == torch.float32
+        torch.testing.assert_close(
+            mixed.double(), kb.loss(kb.kl, head.logits().double(), replace(teacher, rest=rest))
+        )
 
 
 def worst(d: kb.Divergence, q: Tensor, teacher: TopK) -> float:

@@ -92,7 +92,7 @@ class _Known:
     ids: Tensor  # (rows, k), one past the last class for none
     shares: Tensor  # logarithms of the masses among the known classes
     cap: Tensor  # what one unknown class can have at most
-    tail: tuple[Tensor, Tensor]  # the least and the greatest mass of the unknown ones together
+    tail: tuple[Tensor, Tensor]  # the ends of what the unknown ones can have together
     others: Tensor  # how many they are
 
     @classmethod
@@ -113,9 +113,8 @@ class _Known:
         heaps = n.floor() + (n - n.floor()) ** power
         even = others * (n / others.clamp(min=1)) ** power
         named = (power * (logs - least[:, None])).exp().sum(-1)
-        ends = [x / (named + x) for x in (heaps, even)]
-        low, high = torch.minimum(*ends), torch.maximum(*ends)
-        return cls(ids, shares, torch.ones_like(least), (low, high), others)
+        ends = heaps / (named + heaps), even / (named + even)
+        return cls(ids, shares, torch.ones_like(least), ends, others)
 
     def rows(self, start: int, stop: int) -> _Known:
         """Some of the rows."""
@@ -165,16 +164,16 @@ def _ends(d: Divergence, z: Tensor, known: _Known, classes: int) -> tuple[Tensor
     return _least(together, *known.tail), high
 
 
-def _least(value: Callable[[Tensor], Tensor], low: Tensor, high: Tensor) -> Tensor:
-    """The least of a convex function of the tail's mass, by rows."""
-    if bool((low == high).all()):
-        return value(low)
+def _least(value: Callable[[Tensor], Tensor], start: Tensor, end: Tensor) -> Tensor:
+    """The least of a convex function between two points, by rows."""
+    if bool((start == end).all()):
+        return value(start)
     for _ in range(_STEPS):
-        third = (high - low) / 3
-        left, right = low + third, high - third
+        third = (end - start) / 3
+        left, right = start + third, end - third
         falls = value(left) > value(right)
-        low, high = torch.where(falls, left, low), torch.where(falls, high, right)
-    return value(0.5 * (low + high))
+        start, end = torch.where(falls, left, start), torch.where(falls, end, right)
+    return value(0.5 * (start + end))
 
 
 def _worst(d: Divergence, z: Tensor, known: _Known, tail: Tensor) -> Tensor:

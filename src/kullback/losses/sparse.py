@@ -163,6 +163,10 @@ def paired(
     """Forms and tensors of the two sides, shown in the same classes; `rows` are the rows that count."""
     mine, parts = taken_apart(student, temperature)
     if isinstance(teacher, TopK):
+        if teacher.ids.device != parts[0].device:
+            raise InvalidInputError(
+                f"the teacher is on {teacher.ids.device} and the student on {parts[0].device}; pass teacher.to(...)"
+            )
         _check_support(teacher, rows)
         view, form, narrow = teacher._seen(temperature)
         others: Parts = (narrow, None, None)
