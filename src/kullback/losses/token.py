@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -252,8 +253,8 @@ def _shaped(name: str, x: Tensor, lead: torch.Size) -> Tensor:
 
 
 def _check(temperature: float | Tensor, per: str, denominator: float | Tensor | None) -> None:
-    softness = temperature.detach().reshape(-1) if isinstance(temperature, Tensor) else torch.tensor([temperature])
-    if not bool((torch.isfinite(softness) & (softness > 0)).all()):
+    given = temperature.detach().reshape(-1).tolist() if isinstance(temperature, Tensor) else [temperature]
+    if not all(math.isfinite(t) and t > 0 for t in given):
         raise InvalidInputError(f"`temperature` is {temperature!r}; expected a finite number above 0")
     if per not in get_args(Per):
         raise InvalidInputError(f"`per` is {per!r}; expected one of {_listed(Per)}")
