@@ -26,6 +26,7 @@ from torch import Tensor
 
 import kullback as kb
 import measure
+from kullback.losses.engines.chunks import release
 
 WIDTH, CLASSES = 512, 32000
 DIVERGENCES = {
@@ -52,12 +53,19 @@ class Problem(NamedTuple):
     teacher_weight: Tensor
 
     @classmethod
-    def made(cls, tokens: int, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Problem:
+    def made(
+        cls,
+        tokens: int,
+        width: int = WIDTH,
+        classes: int = CLASSES,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Problem:
         """Unit-variance logits, seeded."""
-        g = torch.Generator().manual_seed(0)
+        g = torch.Generator(device).manual_seed(0)
         tensors = [
-            torch.randn(n, WIDTH, generator=g).mul_(scale).to(device, dtype)
-            for n, scale in ((tokens, 1.0), (CLASSES, WIDTH**-0.5)) * 2
+            torch.randn(n, width, generator=g, device=device).mul_(scale).to(dtype)
+            for n, scale in ((tokens, 1.0), (classes, width**-0.5)) * 2
         ]
         return cls(tensors[0].requires_grad_(), tensors[1].requires_grad_(), *tensors[2:])
 
@@ -72,8 +80,8 @@ def products(x: Problem) -> Callable[[], object]:
     n, v = len(x.hidden), len(x.weight)
     logits, to_hidden, to_weight = (
         x.hidden.new_empty(n, v),
-        x.hidden.new_empty(n, WIDTH),
-        x.weight.new_empty(v, WIDTH),
+        torch.empty_like(x.hidden),
+        torch.empty_like(x.weight),
     )
 
     @torch.no_grad()
@@ -208,7 +216,7 @@ def _peak(name: str, tokens: int) -> float:
 
 
 def peak_of(name: str, tokens: int) -> None:
-    """Runs in a process of its own: a warm-up on few tokens, then one call."""
+    """Runs in a process of its own: a warm-up on few tokens, then one call with nothing kept from it."""
     torch.set_num_threads(1)
 
     def call(n: int) -> Callable[[], object]:
@@ -219,13 +227,68 @@ def peak_of(name: str, tokens: int) -> None:
             return liger(x, compiled=False)
         return ours(x, DIVERGENCES[name.partition(",")[0]], kb.Engine(memory=2 * 4 * CLASSES * 256))
 
-    call(8)()
+    # the products' own work space comes with the first call of that size, whoever makes it
+    call(256)()
+    release()
     run = call(tokens)
     before = _status("VmRSS")
     with open("/proc/self/clear_refs", "w") as file:  # the high-water mark starts anew
         file.write("5")
     run()
     print(json.dumps({"peak": (_status("VmHWM") - before) / 1024}))
+
+
+def cuda(runs: int) -> list[measure.Row]:
+    """The size of a real head in bfloat16 on an accelerator: time by its own events, peak by its own allocator."""
+    tokens, width, classes = 8192, 4096, 128256
+    x = Problem.made(tokens, width, classes, "cuda", torch.bfloat16)
+    setting = measure.Setting("losses.py", 1, ("kullback", "torch"), (torch.cuda.get_device_name(),))
+    task = f"heads on CUDA, {tokens} tokens x {classes} classes x {width}, bfloat16"
+    floor, rows = on_device(products(x)), []
+    found = candidates(x, LARGE)
+    if PEER:
+        found["Liger js, Triton"] = liger_kernels(x), None
+    for name, (call, _) in found.items():
+        torch._dynamo.reset()
+        try:
+            samplers = {name: on_device(call), "matrix products": floor}
+        except torch.cuda.OutOfMemoryError:
+            print(f"{name}: more memory than the device has", file=sys.stderr)
+            continue
+        taken = measure.alternate(samplers, runs=runs, task=f"{task}: {name}")
+        goal = COMPILED if name.split(",")[0] in LARGE else None
+        rows.append(
+            measure.compared(setting, task, taken, candidate=name, baseline="matrix products", goal=goal)
+        )
+    return rows
+
+
+def liger_kernels(x: Problem) -> Callable[[], object]:
+    """Liger's Triton kernel for the same loss."""
+    from liger_kernel.transformers import LigerFusedLinearJSD
+
+    loss: Any = LigerFusedLinearJSD(jsd_beta=0.5)
+    return lambda: torch.autograd.grad(loss(x.hidden, x.weight, x.teacher_hidden, x.teacher_weight), x.wanted)
+
+
+def on_device(call: Callable[[], object]) -> Callable[[], measure.Sample]:
+    """A sampler by the device's own clock, after two calls that compile and fill its caches."""
+    call()
+    call()
+
+    def sample() -> measure.Sample:
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        torch.cuda.synchronize()
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        begin.record()
+        call()
+        end.record()
+        torch.cuda.synchronize()
+        seconds, peak = begin.elapsed_time(end) / 1e3, torch.cuda.max_memory_allocated() - before
+        return measure.Sample(seconds, seconds, peak / 1e6)
+
+    return sample
 
 
 def _status(field: str) -> int:
@@ -259,6 +322,11 @@ def main() -> None:
                 measure.record(rows)
     if "small" in options.only:
         rows += small_batches(options.runs)
+        measure.record(rows)
+    if "cuda" in options.only:
+        if not torch.cuda.is_available():
+            parser.error("--only cuda needs a CUDA device, and torch sees none")
+        rows += cuda(options.runs)
         measure.record(rows)
     print(measure.table(rows))
     if "memory" in options.only:
