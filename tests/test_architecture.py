@@ -38,15 +38,22 @@ ENGINES = {
     "safetensors": ("losses/signals/tensor_shards.py",),
     "rich": ("tables/",),
     "typer": ("tables/",),
+    "transformers": ("losses/trainers/",),
+    "tokenizers": ("losses/trainers/",),
+    "accelerate": ("losses/trainers/",),
+    "lightning": (),
+    "trl": (),
     "jinja2": ("tables/",),
 }
 HEAVY = ["torch", "jax", "numba", "polars", "pandas", "pyarrow", "narwhals", "rich", "typer", "jinja2"]
+HEAVY += ["transformers", "accelerate"]
 
 # Functions whose defaulted parameters may be given by position, each with its reason.
 POSITIONAL = frozenset(
     {
         "answer.py:Answer.exact",  # reads like the constructor of the dataclass that it stands for
         "divergences/generator.py:FDivergence.from_generator",  # f and its derivative are one argument in two parts
+        "losses/trainers/trainer.py:DistillTrainer.log",  # transformers calls it so
     }
 )
 
