@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from losses import parallel_checks, processes
+from losses import parallel_places, processes
 
-ALL = list(parallel_checks.checks.found)
+ALL = list(parallel_places.listed().found)
 SLOW = [name for name in ALL if name.startswith("compiled")]
 
 
@@ -17,7 +17,7 @@ def heard(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """What both processes found, in one run for all checks that this session asks for."""
     asked = {item.name for item in request.session.items if item.path == Path(__file__)}
     names = [name for name in ALL if f"test_as_in_one_process[{name}]" in asked]
-    return processes.run(parallel_checks.listed, names, tmp_path_factory.mktemp("processes"))
+    return processes.run(parallel_places.listed, names, tmp_path_factory.mktemp("processes"))
 
 
 @pytest.mark.parametrize(
