@@ -11,7 +11,7 @@ from torch import Tensor
 import kullback as kb
 from kullback import Divergence, Engine, Head
 from losses.definitions import dyadic, gradients, leaves, logits, on_masses, relative, truth, wide
-from problems.listed import KINDS, ORIGINALS, UNSCALED, compiled
+from problems.listed import KINDS, ORIGINALS, UNSCALED, compiled, leeway
 
 RELATIVES = tuple(d for d in kb.catalogue().relatives if isinstance(d, Divergence))
 ALL: tuple[Divergence, ...] = (*ORIGINALS, *RELATIVES)
@@ -66,6 +66,37 @@ def test_peaked_logits_of_many_classes(d: Divergence, delta: float) -> None:
     loss, wanted = kb.loss(d, *mine), truth(d, *true).mean()
     assert loss.item() == pytest.approx(wanted.item(), rel=ROUNDED)
     agrees(gradients(loss, mine), gradients(wanted, true), ROUNDED)
+
+
+@pytest.mark.parametrize("d", [d for d in ORIGINALS if d.steepness > 0], ids=repr)
+@pytest.mark.parametrize("gap", [9.0, 20.0, 36.0])
+def test_powers_that_overflow_before_their_products_do(d: kb.FDivergence, gap: float) -> None:
+    """A mass of e⁻³⁶ times a slope of e⁹⁰ is no infinity in single precision."""
+    teacher = torch.tensor([[0.0, -gap, 1.0], [0.0, 0.0, 1.0]])
+    for pair in ((torch.zeros(2, 3), teacher), (teacher, torch.zeros(2, 3))):
+        mine, true = leaves(*pair), wide(*pair)
+        values, wanted = kb.per_token(d, *mine), truth(d, *true)
+        within = ROUNDED * (1 + d.steepness) * leeway(d)
+        torch.testing.assert_close(
+            values.detach(), wanted.detach().float(), rtol=within * max(1.0, gap / 9), atol=0
+        )
+        if wanted.max() < 1e30:
+            agrees(gradients(values.sum(), mine), gradients(wanted.sum(), true), within * max(1.0, gap / 9))
+
+
+@pytest.mark.parametrize(
+    "d", [d for d in ALL if getattr(d, "steepness", 0) == 0 and d != kb.renyi(2)], ids=repr
+)
+@pytest.mark.parametrize("gap", [8.0, 16.0, 24.0])
+def test_nearly_nothing_in_common(d: Divergence, gap: float) -> None:
+    """An affinity of 1e-5 beside 1: what is 1 − 0.99999 in single precision has two digits left."""
+    pair = torch.tensor([[0.0, gap, 1.0]]), torch.tensor([[gap, 0.0, 1.0]])
+    mine, true = leaves(*pair), wide(*pair)
+    loss, wanted = kb.loss(d, *mine), truth(d, *true).mean()
+    assert loss.item() == pytest.approx(wanted.item(), rel=ROUNDED, abs=1e-9)
+    for got, other in zip(gradients(loss, mine), gradients(wanted, true), strict=True):
+        # a softmax that is nearly 1 moves little, and what it moves is rounded on the scale of its slopes
+        torch.testing.assert_close(got.double(), other, rtol=2e-5 if gap < 20 else 1e-3, atol=2e-6)
 
 
 @every
@@ -218,6 +249,18 @@ def test_half_precision_heads(d: Divergence, dtype: torch.dtype) -> None:
     assert loss.item() == pytest.approx(truth(d, *rounded).mean().item(), rel=ROUNDED)
     wanted = truth(d, dense(true[:2]), dense(true[2:])).mean()
     agrees(gradients(loss, mine), gradients(wanted, true), 20 * torch.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_gradients_of_a_weight_are_summed_in_single_precision(dtype: torch.dtype) -> None:
+    """600 equal terms one by one: in bfloat16 the sum would stand still at 256 of them."""
+    parts = [torch.ones(600, 1), torch.tensor([[0.5], [0.25]]), torch.tensor([0.5, -0.5])]
+    mine = leaves(*(x.to(dtype) for x in parts))
+    teacher = torch.zeros(600, 2)
+    loss = kb.loss(kb.kl, Head(*mine), teacher, engine=Engine(memory=1))
+    true = wide(*parts)
+    wanted = truth(kb.kl, dense(true), teacher).mean()
+    agrees(gradients(loss, mine)[1:], gradients(wanted, true)[1:], 2 * torch.finfo(dtype).eps)
 
 
 # Compiled ---------------------------------------------------------------------------------------------------------
