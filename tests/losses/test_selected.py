@@ -145,6 +145,31 @@ def test_a_bfloat16_head_gets_its_gradients() -> None:
         assert relative(x, y) < 0.02
 
 
+def test_autocast_halves_the_matrix_products_only() -> None:
+    ids, tensors = choices(9, *LEAD), [x.float() for x in heads(40)]
+    mine, true = leaves(*tensors), wide(*(x.bfloat16() for x in tensors))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        made = selected(Head(mine[0], mine[1]), ids, reference=Head(mine[3], mine[4]), d=kb.kl)
+    z, y = (true[0] @ true[1].T).bfloat16(), (true[3] @ true[4].T).bfloat16()
+    for x, w in zip(made, defined(z, ids, y, kb.kl), strict=True):
+        assert x is not None
+        assert x.dtype == torch.float32
+        assert relative(x, w) < 2e-2
+    gradient, *_ = gradients(weighted(made), [mine[1]])
+    assert gradient.dtype == torch.float32
+    wanted = defined(true[0] @ true[1].T, ids, true[3] @ true[4].T, kb.kl)
+    assert relative(gradient, *gradients(weighted(wanted), [true[1]])) < 0.02
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_compiled_numbers_are_the_same() -> None:
+    ids, sides = choices(0, *LEAD), [drawn(s, *LEAD, CLASSES) for s in (1, 2)]
+    mine, true = leaves(*sides), leaves(*sides)
+    made = selected(mine[0], ids, reference=mine[1], d=kb.kl, engine=Engine(compiled=True))
+    agree(made, defined(true[0], ids, true[1], kb.kl), mine, true, 1e-12)
+
+
 def test_tokens_that_do_not_count_are_not_looked_at() -> None:
     """NaN in their logits, −100 for their id: 0 for a value, 0 for a gradient, and nothing moves elsewhere."""
     mask = torch.tensor([[True, False, True, True, False], [False, True, True, False, True]])

@@ -57,8 +57,8 @@ def selected(
     reference included, and can be differentiated again.
 
     −inf takes a class out. Chosen, it has log-probability −inf without a gradient: no logit can make it likelier.
-    Half precision is computed in float32. Raises `ShapeError`, `DTypeError` or `InvalidInputError`.
-    Source: [hinton2015], [csiszar1967].
+    Half precision is computed in float32. `engine` is that of `loss`; `compiled` concerns the divergence alone. Raises
+    `ShapeError`, `DTypeError` or `InvalidInputError`. Source: [hinton2015], [csiszar1967].
 
     >>> import torch, kullback as kb
     >>> p = torch.tensor([[0.5, 0.5]]).log(); q = torch.tensor([[0.25, 0.75]]).log()
