@@ -14,8 +14,8 @@ from kullback.errors import ConvergenceError, InvalidInputError, ShapeError
 from kullback.losses.engines.chunks import block_rows
 
 _LOOKS = 10  # steps between two looks at the margins, each of which an accelerator waits for
-_EXACT = 1e-12  # of the right-hand side, which a solved adjoint may leave
-_NOTHING = 1e-24  # the square of a right-hand side, of the order of the costs over ε, that is rounding
+_EXACT = 1e-13  # of the costs over ε or of 1: what a solved adjoint may leave
+_WIDEST = 300.0  # costs over ε, for tables of exponentials: a few of them multiply without leaving the floats
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Sinkhorn:
         r"""The plan $P_{ij}$ itself, shape (..., n, m), without a gradient. Arguments and errors as in `cost`."""
         rows, lead = self._rows(p, q, costs)
         with torch.no_grad():
-            plans = [part.plan for part in _parts(self, *rows)]
+            plans = [part.plan.dense() for part in _parts(self, *rows)]
         return torch.cat(plans).reshape(*lead, *costs.shape[-2:])
 
     def _rows(self, p: Tensor, q: Tensor, costs: Tensor) -> tuple[tuple[Tensor, Tensor, Tensor], torch.Size]:
@@ -89,74 +89,136 @@ class Sinkhorn:
         return (flat[0], flat[1], wide), lead
 
 
-class _Part(NamedTuple):
-    """Some of the rows: which, their plan, margins, and costs in units of ε."""
+class _Plan(NamedTuple):
+    """diag(left) · matrix · diag(right), a plan or a multiple of one, for each of some rows."""
 
-    place: slice
-    plan: Tensor
+    left: Tensor
+    matrix: Tensor
+    right: Tensor
+
+    def forth(self, v: Tensor) -> Tensor:
+        """P v."""
+        return self.left * _times(self.right * v, self.matrix.mT)
+
+    def back(self, u: Tensor) -> Tensor:
+        """The transpose of P, times u."""
+        return self.right * _times(self.left * u, self.matrix)
+
+    def dense(self) -> Tensor:
+        return self.left[:, :, None] * self.matrix * self.right[:, None, :]
+
+
+def _times(x: Tensor, matrix: Tensor) -> Tensor:
+    """Rows of x times a matrix, or each its own."""
+    return x @ matrix if matrix.ndim == 2 else (x[:, None, :] @ matrix)[:, 0, :]
+
+
+class _Costs(NamedTuple):
+    """Costs in units of ε, and their exponentials where those keep all digits of the sums."""
+
+    costs: Tensor
+    table: Tensor | None
+
+    @classmethod
+    def of(cls, costs: Tensor) -> _Costs:
+        lowest, highest = costs.aminmax()
+        return cls(costs, (-costs).exp() if max(-float(lowest), float(highest)) < _WIDEST else None)
+
+    def at(self, place: slice) -> _Costs:
+        """Those of some rows, where every row has its own."""
+        return _Costs(self.costs[place], None if self.table is None else self.table[place])
+
+    def columns(self, f: Tensor) -> Tensor:
+        """The logarithm of Σ over i of exp(f − C)."""
+        return _log_sums(f, self.costs, self.table)
+
+    def rows(self, g: Tensor) -> Tensor:
+        return _log_sums(g, self.costs.mT, None if self.table is None else self.table.mT)
+
+    def plan(self, state: _State) -> _Plan:
+        f, g = state
+        if self.table is None:
+            matrix = (f[:, :, None] + g[:, None, :] - self.costs).exp()
+            return _Plan(torch.ones_like(f), matrix, torch.ones_like(g))
+        top = f.amax(-1, keepdim=True)  # with it f is at most 0, and g within the costs
+        return _Plan((f - top).exp(), self.table, (g + top).exp())
+
+
+def _log_sums(x: Tensor, costs: Tensor, table: Tensor | None) -> Tensor:
+    if table is None:
+        return (x[:, :, None] - costs).logsumexp(1)
+    top = x.amax(-1, keepdim=True)
+    return _times((x - top).exp(), table).log() + top
+
+
+class _State(NamedTuple):
+    """The potentials in log P = f + g − C, all in units of ε."""
+
+    f: Tensor
+    g: Tensor
+
+
+class _Part(NamedTuple):
+    """Some of the rows: their plan, its margins, and the costs in units of ε."""
+
+    plan: _Plan
     p: Tensor
     q: Tensor
     costs: Tensor
 
 
 def _parts(solver: Sinkhorn, log_p: Tensor, log_q: Tensor, costs: Tensor) -> Iterator[_Part]:
-    step = block_rows(math.prod(costs.shape[-2:]), costs.device)
+    if not len(log_p):
+        return
+    scaled = _Costs.of(costs / solver.regularisation)
+    size = math.prod(costs.shape[-2:])
+    step = block_rows(size, costs.device) if scaled.table is None else len(log_p)
     for start in range(0, len(log_p), step):
         place = slice(start, start + step)
-        scaled = (costs if costs.ndim == 2 else costs[place]) / solver.regularisation
-        a, b = log_p[place], log_q[place]
-        f, g = _potentials(solver, a, b, scaled)
-        plan = (f[:, :, None] + g[:, None, :] - scaled).exp()
-        yield _Part(place, plan, plan.sum(2), plan.sum(1), scaled)
+        some = scaled if costs.ndim == 2 else scaled.at(place)
+        plan = some.plan(_potentials(solver, log_p[place], log_q[place], some))
+        p, q = plan.forth(torch.ones_like(plan.right)), plan.back(torch.ones_like(plan.left))
+        yield _Part(plan, p, q, some.costs)
 
 
-def _potentials(solver: Sinkhorn, a: Tensor, b: Tensor, costs: Tensor) -> tuple[Tensor, Tensor]:
-    """f and g of log P = f + g − C, all in units of ε; the last step makes the rows sum to p."""
+def _potentials(solver: Sinkhorn, a: Tensor, b: Tensor, costs: _Costs) -> _State:
+    """The last step makes the rows sum to p."""
     state = _State(torch.where(torch.isneginf(a), a, 0.0), torch.where(torch.isneginf(b), b, 0.0))
+    error = a.new_full((), math.inf)
     for count in range(1, solver.steps + 1):
-        state = _filled(b - _columns(state.f, costs), a, costs)
+        state = _filled(b - costs.columns(state.f), a, costs)
         if count % _LOOKS == 0 or count == solver.steps:
             error = _error(state, b, costs)
             if bool((error <= solver.tolerance).all()):
                 return state
-            state = _leap(state, a, b, costs, error)
-    error = _error(state, b, costs).max()
-    if bool(error <= solver.tolerance):
-        return state
+            if count < solver.steps:
+                state = _leap(state, a, b, costs, error)
     raise ConvergenceError(
-        f"after {solver.steps} steps the margins of a plan are off by {float(error):.3g}, above the tolerance of "
+        f"after {solver.steps} steps the margins of a plan are off by {float(error.max()):.3g}, above the tolerance of "
         f"{solver.tolerance:.3g}; take more steps, a larger regularisation than {solver.regularisation:g} or a larger "
         "tolerance"
     )
 
 
-class _State(NamedTuple):
-    f: Tensor
-    g: Tensor
-
-
-def _filled(g: Tensor, a: Tensor, costs: Tensor) -> _State:
+def _filled(g: Tensor, a: Tensor, costs: _Costs) -> _State:
     """With the f that makes the rows of the plan sum to p."""
-    return _State(a - (g[:, None, :] - costs).logsumexp(2), g)
+    return _State(a - costs.rows(g), g)
 
 
-def _columns(f: Tensor, costs: Tensor) -> Tensor:
-    return (f[:, :, None] - costs).logsumexp(1)
+def _error(state: _State, b: Tensor, costs: _Costs) -> Tensor:
+    return ((state.g + costs.columns(state.f)).exp() - b.exp()).abs().sum(-1)
 
 
-def _error(state: _State, b: Tensor, costs: Tensor) -> Tensor:
-    return ((state.g + _columns(state.f, costs)).exp() - b.exp()).abs().sum(-1)
-
-
-def _leap(state: _State, a: Tensor, b: Tensor, costs: Tensor, error: Tensor) -> _State:
+def _leap(state: _State, a: Tensor, b: Tensor, costs: _Costs, error: Tensor) -> _State:
     """A step of Newton's method for the columns, in the rows where it halves the error.
 
     Near the end, what takes steps the inverse of a gap in the spectrum takes this its square root.
     """
-    plan = (state.f[:, :, None] + state.g[:, None, :] - costs).exp()
-    held = plan.sum(1)
+    plan = costs.plan(state)
+    held = plan.back(torch.ones_like(a))
     system = _Margins.of(plan, a.exp(), held)
-    by, _ = system.least_norm((b.exp() - held) * system.over_q, accuracy=1e-3, steps=held.shape[-1])
+    wanted = (b.exp() - held) * system.over_q
+    by, _ = system.least_norm(wanted, wanted, accuracy=1e-3, steps=held.shape[-1])
     tried = _filled(state.g + by * system.over_q, a, costs)
     better = (_error(tried, b, costs) < 0.5 * error)[:, None]
     return _State(torch.where(better, tried.f, state.f), torch.where(better, tried.g, state.g))
@@ -165,26 +227,20 @@ def _leap(state: _State, a: Tensor, b: Tensor, costs: Tensor, error: Tensor) -> 
 class _Margins(NamedTuple):
     """How margins p and q of plans answer to the potentials: I − AᵀA with A = P / √(p q), once f has followed g."""
 
-    a: Tensor
+    a: _Plan
     over_p: Tensor
     over_q: Tensor
     kernel: Tensor  # √q, the direction that moves nothing
 
     @classmethod
-    def of(cls, plan: Tensor, p: Tensor, q: Tensor) -> _Margins:
+    def of(cls, plan: _Plan, p: Tensor, q: Tensor) -> _Margins:
         over_p, over_q = _inverse(p.sqrt()), _inverse(q.sqrt())
-        return cls(plan * over_p[:, :, None] * over_q[:, None, :], over_p, over_q, q.sqrt())
+        return cls(_Plan(plan.left * over_p, plan.matrix, plan.right * over_q), over_p, over_q, q.sqrt())
 
-    def forth(self, v: Tensor) -> Tensor:
-        return (self.a @ v[:, :, None])[:, :, 0]
-
-    def back(self, v: Tensor) -> Tensor:
-        return (v[:, None, :] @ self.a)[:, 0, :]
-
-    def least_norm(self, right: Tensor, *, accuracy: float, steps: int) -> tuple[Tensor, bool]:
+    def least_norm(self, right: Tensor, scale: Tensor, *, accuracy: float, steps: int) -> tuple[Tensor, bool]:
         """The smallest solution by conjugate gradients, off the kernel, and whether it is one.
 
-        `accuracy` is that of the residual, an absolute number or one next to `right`, whichever asks for less.
+        The residual is to be at most `accuracy` of the length of `scale`, next to which `right` may be rounding alone.
         """
 
         def off(v: Tensor) -> Tensor:
@@ -193,11 +249,11 @@ class _Margins(NamedTuple):
 
         x, rest = torch.zeros_like(right), off(right)
         size = rest.square().sum(-1, keepdim=True)
-        direction, aim = rest, accuracy**2 * size.clamp(min=_NOTHING)
+        direction, aim = rest, accuracy**2 * scale.square().sum(-1, keepdim=True)
         for count in range(steps):
             if count % _LOOKS == 0 and bool((size <= aim).all()):
                 return x, True
-            pushed = direction - self.back(self.forth(direction))
+            pushed = direction - self.a.back(self.a.forth(direction))
             bend = (direction * pushed).sum(-1, keepdim=True)
             live = (size > aim) & (bend > 0)
             pace = torch.where(live, size / torch.where(live, bend, 1.0), 0.0)
@@ -221,7 +277,7 @@ class _Cost(torch.autograd.Function):
         needs = ctx.needs_input_grad[1:]
         values, made = [log_p.new_zeros(0)], []
         for part in _parts(solver, log_p, log_q, costs):
-            values.append(solver.regularisation * (part.plan * part.costs).sum((1, 2)))
+            values.append(solver.regularisation * _weighted(part).forth(torch.ones_like(part.q)).sum(-1))
             if any(needs):
                 made.append(_derivatives(solver, part, needs[2]))
         ctx.shared = costs.ndim == 2
@@ -250,14 +306,23 @@ def _derivatives(solver: Sinkhorn, part: _Part, with_costs: bool) -> tuple[Tenso
     With x and y the adjoints of the margins, $\mathrm{diag}(p)\,x + P y = (P \odot C/\varepsilon) 1$ and likewise for
     the columns, they are $\varepsilon p x$, $\varepsilon q y$ and $P (1 - C/\varepsilon + x_i + y_j)$.
     """
-    _, plan, p, q, costs = part
-    weighted, system = plan * costs, _Margins.of(plan, p, q)
-    rows, columns = weighted.sum(2) * system.over_p, weighted.sum(1) * system.over_q
-    w, solved = system.least_norm(columns - system.back(rows), accuracy=_EXACT, steps=solver.steps)
+    plan, p, q, costs = part
+    weighted, system = _weighted(part), _Margins.of(plan, p, q)
+    rows = weighted.forth(torch.ones_like(q)) * system.over_p
+    columns = weighted.back(torch.ones_like(p)) * system.over_q
+    scale = columns + system.kernel
+    w, solved = system.least_norm(columns - system.a.back(rows), scale, accuracy=_EXACT, steps=solver.steps)
     if not solved:
         raise ConvergenceError(
             f"the gradient of a plan was not found in {solver.steps} steps; take more, or a larger regularisation"
         )
-    x, y = (rows - system.forth(w)) * system.over_p, w * system.over_q
+    x, y = (rows - system.a.forth(w)) * system.over_p, w * system.over_q
     to_p, to_q = solver.regularisation * p * x, solver.regularisation * q * y
-    return (to_p, to_q, plan * (1.0 - costs + x[:, :, None] + y[:, None, :])) if with_costs else (to_p, to_q)
+    if not with_costs:
+        return to_p, to_q
+    return to_p, to_q, plan.dense() * (1.0 - costs + x[:, :, None] + y[:, None, :])
+
+
+def _weighted(part: _Part) -> _Plan:
+    """The plan times the costs, elementwise."""
+    return part.plan._replace(matrix=part.plan.matrix * part.costs)
