@@ -179,10 +179,10 @@ def test_L9_equal_bfloat16_logits_over_a_whole_vocabulary(compiled: bool) -> Non
 @pytest.mark.parametrize("per", ["token", "sequence", "batch"])
 @every_kind
 def test_L10_a_batch_without_rows_that_count(d: Divergence, per: Any) -> None:
-    parts = [torch.randn(2, 3, 4), torch.randn(5, 4), torch.randn(2, 3, 5)]
+    parts = [torch.randn(2, 3, 4), torch.randn(5, 4), torch.randn(2, 3, 5), torch.ones(2, 3)]
     for options in ({"labels": torch.full((2, 3), -100)}, {"mask": torch.zeros(2, 3, dtype=torch.bool)}):
         mine = leaves(*parts)
-        loss = kb.loss(d, Head(*mine[:2]), mine[2], per=per, **options)
+        loss = kb.loss(d, Head(*mine[:2]), mine[2], weight=mine[3], per=per, **options)
         loss.backward()
         assert loss.item() == 0.0
         assert all(x.grad is not None and (x.grad == 0).all() for x in mine)
