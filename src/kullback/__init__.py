@@ -54,7 +54,7 @@ from kullback.errors import (
 if TYPE_CHECKING:
     from kullback.bounds import bound, lower_expectation, upper_expectation
     from kullback.exact import Mixture, between, sampled, surrogate
-    from kullback.losses import Engine, Head, check_loss, loss, per_token
+    from kullback.losses import Engine, Head, TopK, check_loss, loss, per_token
     from kullback.tables import Profile, Report, compare
 
 __version__ = "0.1.0"
@@ -66,6 +66,7 @@ _LAZY = {
     "Mixture": "kullback.exact",
     "Profile": "kullback.tables",
     "Report": "kullback.tables",
+    "TopK": "kullback.losses",
     "between": "kullback.exact",
     "bound": "kullback.bounds",
     "check_loss": "kullback.losses",
@@ -109,6 +110,7 @@ __all__ = [
     "ShapeError",
     "SmallSampleWarning",
     "TieWarning",
+    "TopK",
     "UnsupportedPairError",
     "UntrustedFileError",
     "alpha",
