@@ -12,7 +12,9 @@ from kullback.losses.distill import (
     with_labels,
 )
 from kullback.losses.doctor import Checkup, check_loss
+from kullback.losses.dual_head import binary_loss
 from kullback.losses.engines.chunks import Engine
+from kullback.losses.features import Critic, feature_information
 from kullback.losses.heads import Head
 from kullback.losses.policy import kl_in_loss, kl_in_reward, sampled_kl
 from kullback.losses.selected import Selected, selected
@@ -29,6 +31,12 @@ from kullback.losses.speculative import (
     speed_up,
     tokens_per_call,
 )
+from kullback.losses.teachers import (
+    ClassCentroids,
+    class_information,
+    conditional_information,
+    informative_teacher,
+)
 from kullback.losses.token import loss, per_token
 from kullback.losses.transport import (
     batch_transport,
@@ -44,6 +52,8 @@ from kullback.losses.vocabulary import VocabularyMap, aligned
 __all__ = [
     "Bracket",
     "Checkup",
+    "ClassCentroids",
+    "Critic",
     "Decoupled",
     "Engine",
     "Head",
@@ -60,16 +70,21 @@ __all__ = [
     "balanced",
     "batch_transport",
     "best_draft",
+    "binary_loss",
     "bracket",
     "by_entropy",
     "check_loss",
     "class_alignments",
     "class_cosines",
     "class_costs",
+    "class_information",
     "class_transport",
+    "conditional_information",
     "decoupled",
     "decoupled_parts",
+    "feature_information",
     "gaussian_features",
+    "informative_teacher",
     "kl_in_loss",
     "kl_in_reward",
     "linear_alignment",
