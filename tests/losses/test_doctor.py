@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 import kullback as kb
 from kullback import Head
+from kullback.losses import TopK
 from losses.definitions import logits
 from problems.listed import LISTED
 
@@ -122,6 +123,8 @@ def test_what_the_loss_refuses() -> None:
         ((student, teacher[..., :18]), "the student has 20 classes and the teacher 18"),
         ((student, teacher[:2]), "they must agree"),
         ((student.long(), teacher), "convert them to float"),
+        ((student, teacher.numpy()), "`teacher` is a ndarray"),
+        ((student, TopK(torch.zeros(3, 5, 1).long(), torch.zeros(3, 5, 1), vocabulary=20)), "is a TopK"),
     ):
         assert names(*sides) == ["refused"]
         assert says in kb.check_loss(*sides).findings[0].seen

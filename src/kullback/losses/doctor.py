@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from textwrap import fill
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from kullback.divergences import Divergence, FDivergence, kl
-from kullback.errors import KullbackError
+from kullback.errors import DTypeError, KullbackError
 from kullback.losses.heads import Head
 from kullback.losses.mistakes import CHECKS, Asked, Case, Finding, Wanted, sampled
 from kullback.losses.token import per_token
@@ -104,10 +104,9 @@ def check_loss(
     sides = student, teacher
     with torch.no_grad():
         try:
-            # D(student‖teacher) is the same noun with its arguments swapped
-            rows, back = (per_token(d, *x, **options) for x in (sides, sides[::-1]))  # type: ignore[arg-type]
+            rows, back = _both_ways(d, sides, options)
         except KullbackError as error:
-            found = Finding("refused", str(error).rstrip("."), "kb.loss refuses it for the same reason")
+            found = Finding("refused", str(error).rstrip("."), "Nothing else was looked at")
             return Checkup(d, (found,), 0, 0, float("nan"), float("nan"))
         counted = _counted(rows, mask, labels, ignore_index)
         asked = Asked(wanted, aim(d), None if value is None else float(value), teacher_learns)
@@ -133,6 +132,16 @@ def aim(d: Divergence) -> Wanted | None:
     if not isinstance(d, FDivergence) or d.at_infinity == d.at_zero:
         return None
     return "coverage" if d.at_infinity > d.at_zero else "modes"
+
+
+def _both_ways(d: Divergence, sides: tuple[Any, Any], options: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    """D(teacher‖student) and D(student‖teacher), which is the same noun with its arguments swapped."""
+    for name, side in zip(("student", "teacher"), sides, strict=True):
+        if not isinstance(side, (Tensor, Head)):
+            raise DTypeError(
+                f"`{name}` is a {type(side).__name__}; check_loss looks at all classes: pass logits or a Head"
+            )
+    return per_token(d, *sides, **options), per_token(d, *sides[::-1], **options)
 
 
 def _counted(rows: Tensor, mask: Tensor | None, labels: Tensor | None, ignore_index: int) -> Tensor:
