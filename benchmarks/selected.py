@@ -162,7 +162,8 @@ def main() -> None:
     parser.add_argument("--peak-of", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peak_of:
-        peak_of(*options.peak_of, options.tokens)
+        who, task = options.peak_of
+        peak_of(who, task, options.tokens)
         return
     measure.keep_heap()
     rows = speed(options.tokens, options.runs)

@@ -297,8 +297,8 @@ def test_second_derivatives() -> None:
     def numbers(z: Tensor, y: Tensor) -> tuple[Tensor, ...]:
         return tuple(x for x in selected(z, ids, reference=y, d=kb.js) if x is not None)
 
-    assert torch.autograd.gradcheck(numbers, (z, y))
-    assert torch.autograd.gradgradcheck(numbers, (z, y))
+    assert torch.autograd.gradcheck(numbers, (z, y), fast_mode=True)
+    assert torch.autograd.gradgradcheck(numbers, (z, y), fast_mode=True)
 
 
 class Largest(TorchDispatchMode):
