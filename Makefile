@@ -13,7 +13,9 @@ VENV ?= .venv
 # Installed before anything that asks for some torch, so that pip settles on this build. Where the index offers builds
 # for several accelerators, pip's own options (PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS) say which one it finds.
 TORCH ?= torch==2.13.0
-PYTEST_ARGS ?=
+# One process for every core, each of them on one thread, so that they do not wait for each other.
+PYTEST_ARGS ?= -n auto
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
@@ -25,10 +27,10 @@ demo: $(VENV)/.with-tables
 
 # pytest comes last: its closing line is the verdict of the whole run.
 test: lint
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(ONE_THREAD) $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-all: lint
-	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -m "slow or not slow" $(PYTEST_ARGS)
+	$(ONE_THREAD) HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -m "slow or not slow" $(PYTEST_ARGS)
 
 lint: $(VENV)/.with-tests
 	$(BIN)/ruff check .
