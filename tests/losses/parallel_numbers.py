@@ -182,6 +182,33 @@ def rows_that_are_not_finite() -> None:
     each(values[kept], kb.per_token(kb.kl, student[kept].double(), teacher[kept].double()), ROUNDED)
 
 
+@checks.over(*KINDS)
+def a_row_without_numbers_spoils_no_other(d: kb.Divergence) -> None:
+    """NaN in a class of one process, a row without any class, +inf."""
+    student, teacher = logits(generator(32), (ROWS, CLASSES), 0.5)
+    student[2, 33], teacher[4, 3], student[6], student[8, 1] = torch.nan, torch.nan, -INF, INF
+    broken = torch.zeros(ROWS, dtype=torch.bool).index_fill(0, torch.tensor([2, 4, 6, 8]), True)
+    here, whole = leaves(mine(student), mine(teacher)), wide(student, teacher)
+    values, wanted = kb.per_token(d, *map(Shard, here)), kb.per_token(d, *whole)
+    assert torch.equal(values.isnan(), wanted.isnan())
+    assert bool(values[[2, 4, 6]].isnan().all())
+    each(values[~broken], wanted[~broken], ROUNDED)
+    one, other = (gradients(x[~broken].sum(), of) for x, of in ((values, here), (wanted, whole)))
+    for got, true in zip(one, other, strict=True):
+        same(got[~broken], mine(true)[~broken], ROUNDED)
+
+
+@checks.over()
+def a_group_of_one_has_everything() -> None:
+    alone: Any = dist.new_subgroups(1)[0]
+    student, teacher = logits(generator(33), (ROWS, CLASSES), 0.5)
+    (here,), (whole,) = leaves(student), leaves(student)
+    one = kb.loss(kb.js, Shard(here, alone), Shard(teacher, alone))
+    other = kb.loss(kb.js, whole, teacher)
+    each(one, other, ROUNDED)
+    same(gradients(one, [here])[0], gradients(other, [whole])[0], ROUNDED)
+
+
 # Heads ------------------------------------------------------------------------------------------------------------
 
 

@@ -27,8 +27,7 @@ class Shard:
     the hidden states; slices may differ in size. In a loss both sides are shards, cut at the same places. Every process
     gets the loss of the whole vocabulary and calls `backward` on it. No logits travel: of a row these do,
 
-    $$\max_v z_v, \quad \sum_v e^{z_v - \max z}, \quad \sum_v p\, f'(t), \quad \sum_v q\,\big(f(t) - t f'(t)\big),
-    \qquad t = p / q,$$
+    $$\log \sum_v e^{z_v}, \quad \sum_v p\, f'(t), \quad \sum_v q\,\big(f(t) - t f'(t)\big), \qquad t = p / q,$$
 
     and once more a few where the two sides nearly agree or a class is masked. Gradients of logits, weights and biases
     are those of the slice. That of hidden states is summed over the group once, so that each process has the whole of

@@ -18,14 +18,13 @@ from kullback.divergences import Divergence, FDivergence
 from kullback.divergences.growth import reach
 from kullback.errors import InvalidInputError
 from kullback.losses.engines.chunks import block_rows
-from kullback.losses.engines.rows import Classes, Rows, carefully
+from kullback.losses.engines.rows import Classes, Rows, carefully, masses
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
 
-_EXCHANGED = (
-    1 << 22
-)  # elements that are worked on between two exchanges, at least: each of them waits for the slowest
+# elements that are worked on between two exchanges, at least: each of these waits for the slowest process
+_EXCHANGED = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +42,12 @@ class Across(Classes):
         finish = (_compiled if compiled else _finish)(d)
 
         def kernel(student: Tensor, teacher: Tensor) -> list[Tensor]:
-            pair = (student, teacher)
-            tops = self.largest(torch.stack([z.amax(-1, keepdim=True) for z in pair]))
-            e = [torch.exp(z - top) for z, top in zip(pair, tops, strict=True)]
-            totals = self.total(torch.stack([x.sum(-1, keepdim=True) for x in e]))
-            (q, pull), (p, push), sums = finish(*pair, *e, tops, totals)
+            # masses among the classes that are here, and from their log-sum-exps those among all of them
+            (q, log_q), (p, log_p) = masses(student), masses(teacher)
+            here = torch.stack([log_q, log_p])
+            top = self.largest(here.clone())
+            everywhere = top + self.total(torch.exp(here - top)).log()
+            (q, pull), (p, push), sums = finish(student, teacher, q, p, here, everywhere)
             pulled, pushed, far = self.total(sums)
             found = [(pulled + pushed)[:, 0], torch.where(far > 0, math.inf, 0.0)[:, 0]]
             found += [pull, q, pulled] if needs[0] else []
@@ -111,11 +111,12 @@ def fingerprint(*parts: object) -> int:
 
 def _finish(d: FDivergence) -> Callable[..., Any]:
     def finish(
-        student: Tensor, teacher: Tensor, e_q: Tensor, e_p: Tensor, tops: Tensor, totals: Tensor
+        student: Tensor, teacher: Tensor, q: Tensor, p: Tensor, here: Tensor, everywhere: Tensor
     ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], Tensor]:
         """Masses and parts of the gradients of either side; their sums here, and whether a ratio is out of reach."""
-        q, p = e_q * (1.0 / totals[0]), e_p * (1.0 / totals[1])
-        log_q, log_p = tops + totals.log()
+        shares = torch.exp(here - everywhere)
+        q, p = q.mul_(shares[0]), p.mul_(shares[1])
+        log_q, log_p = everywhere
         r = (teacher - student).sub_(log_p - log_q)
         push, pull = d._both(p, q, r)
         near = r.abs_().amax(-1, keepdim=True) < reach(ops(r), r, d.steepness)  # false where it is NaN

@@ -162,7 +162,7 @@ def _nearness(d: FDivergence) -> float:
 
 def _kernel(d: FDivergence, needs: tuple[bool, bool]) -> Callable[[Tensor, Tensor], list[Tensor]]:
     def kernel(student: Tensor, teacher: Tensor) -> list[Tensor]:
-        (q, log_q), (p, log_p) = _masses(student), _masses(teacher)
+        (q, log_q), (p, log_p) = masses(student), masses(teacher)
         # what rounding leaves in the log-sum-exps is one constant a row, which centring removes
         r = (teacher - student).sub_(log_p - log_q)
         push, pull = d._both(p, q, r)
@@ -186,7 +186,7 @@ def _compiled(d: FDivergence, needs: tuple[bool, bool]) -> Callable[[Tensor, Ten
     return torch.compile(kernel, fullgraph=True)
 
 
-def _masses(logits: Tensor) -> tuple[Tensor, Tensor]:
+def masses(logits: Tensor) -> tuple[Tensor, Tensor]:
     """Softmax and log-sum-exp of every row."""
     top = logits.amax(-1, keepdim=True)
     if torch.compiler.is_compiling():
