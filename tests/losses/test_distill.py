@@ -15,6 +15,7 @@ import kullback as kb
 from kullback import Head
 from kullback.errors import InvalidInputError, ShapeError, UnsupportedPairError
 from kullback.losses import (
+    TopK,
     balanced,
     decoupled,
     decoupled_parts,
@@ -137,6 +138,9 @@ def test_balance_by_a_rule_of_ones_own_and_from_heads() -> None:
 def test_no_balance_without_another_direction() -> None:
     with pytest.raises(UnsupportedPairError, match="dual"):
         balanced(kb.renyi(2), *pair(6))  # type: ignore[arg-type]
+    student, teacher = pair(6)
+    with pytest.raises(UnsupportedPairError, match="entropy"):
+        balanced(kb.kl, student, TopK.of_logits(teacher, 3))  # type: ignore[arg-type]
 
 
 # Labels -----------------------------------------------------------------------------------------------------------

@@ -22,8 +22,9 @@ from kullback.losses import (
     class_transport,
     gaussian_features,
     linear_alignment,
+    sinkhorn,
 )
-from losses.definitions import leaves
+from losses.definitions import gradients, leaves
 
 WIDE = torch.float64
 
@@ -85,6 +86,28 @@ def test_gradients_by_finite_differences(regularisation: float, shared: bool) ->
     p, q = leaves(normal(10, 3, 6), normal(11, 3, 5))
     (costs,) = leaves(normal(12, *(() if shared else (3,)), 6, 5).abs())
     differentiates(Sinkhorn(regularisation, tolerance=1e-13).cost, p, q, costs)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_sums_by_tables_are_those_by_logarithms(monkeypatch: pytest.MonkeyPatch, shared: bool) -> None:
+    p, q, costs = normal(53, 3, 6), normal(54, 3, 5), normal(55, *(() if shared else (3,)), 6, 5)
+    found = []
+    for widest in (300.0, 0.0):
+        monkeypatch.setattr(sinkhorn, "_WIDEST", widest)
+        mine = leaves(p, q, costs)
+        value = Sinkhorn(0.1).cost(*mine)
+        found.append([value.detach(), *gradients(value.square().sum(), mine)])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("regularisation", [3e-3, 1e-3])
+def test_costs_whose_exponentials_are_zero(regularisation: float) -> None:
+    p, q = leaves(torch.tensor([0.9, 0.1], dtype=WIDE).log(), torch.tensor([0.1, 0.9], dtype=WIDE).log())
+    value = Sinkhorn(regularisation).cost(p, q, torch.tensor([[0.0, 1.0], [1.0, 0.0]]))
+    assert value.item() == pytest.approx(0.8, rel=1e-9)
+    for x, slope in zip(gradients(value, (p, q)), (0.09, -0.09), strict=True):
+        torch.testing.assert_close(x, torch.tensor([slope, -slope], dtype=WIDE), rtol=1e-6, atol=0)
 
 
 def test_gradients_near_the_wasserstein_cost_are_its_duals() -> None:

@@ -66,8 +66,8 @@ def balanced(
 
     `rule` takes the entropies of student and teacher at the temperature, in nats and in the shape of the leading axes,
     and returns the two weights; no gradient passes through them. The other arguments are those of `kb.loss`, and so is
-    the memory: with heads no logits are kept. Raises `UnsupportedPairError` for a divergence without another direction.
-    Source: [amara2022].
+    the memory: with heads no logits are kept. Raises `UnsupportedPairError` for a divergence without another direction,
+    and for a `TopK` teacher. Source: [amara2022].
 
     >>> import torch, kullback as kb
     >>> p = torch.tensor([[0.5, 0.5]]).log(); q = torch.tensor([[0.25, 0.75]]).log()
@@ -77,6 +77,10 @@ def balanced(
     """
     if not isinstance(d, FDivergence):
         raise UnsupportedPairError(f"{d.name} is not an f-divergence and has no dual to balance it with")
+    if isinstance(teacher, TopK):
+        raise UnsupportedPairError(
+            "the entropy of a teacher known by a few classes is not known; pass its logits or its Head"
+        )
     forth, back = rule(*(_entropies(x, temperature, engine) for x in (student, teacher)))
     total = torch.zeros(())
     for noun, factor in ((d, forth), (d.dual, back)):
