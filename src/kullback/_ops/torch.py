@@ -185,7 +185,9 @@ def power_of_two(x: Tensor) -> Tensor:
 
 
 def softmax(x: Tensor) -> Tensor:
-    return torch.softmax(x, dim=-1)
+    masses = torch.softmax(x, dim=-1)
+    # torch adds up in a few long lanes: next to a class with nearly all mass the small ones lose their share of it
+    return masses / torch.sum(masses, dim=-1, keepdim=True)
 
 
 def logsumexp(x: Tensor) -> Tensor:

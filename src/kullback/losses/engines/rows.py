@@ -195,4 +195,6 @@ def masses(logits: Tensor) -> tuple[Tensor, Tensor]:
         return e * (1.0 / total), top + total.log()
     # outside a fused loop softmax is the quicker exponential, and the largest mass tells the sum
     masses = torch.softmax(logits, -1)
+    # its sum runs in a few long lanes, which swallow small masses next to one of nearly 1; this one is pairwise
+    masses = masses.mul_(masses.sum(-1, keepdim=True).reciprocal_())
     return masses, top - masses.amax(-1, keepdim=True).log()

@@ -1,0 +1,26 @@
+"""Rows in which one class has nearly all mass, as most rows of a language model do: the small classes keep digits."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import kullback as kb
+
+
+@pytest.mark.parametrize("peak", [14.0, 18.0, 20.0, 25.0])
+@pytest.mark.parametrize("d", [kb.kl, kb.reverse_kl, kb.js, kb.alpha(0.5)], ids=repr)
+def test_float32_next_to_a_dominant_class(d: kb.FDivergence, peak: float) -> None:
+    generator = torch.Generator().manual_seed(round(peak))
+    teacher = torch.randn(4, 32000, generator=generator)
+    teacher[:, 7] += peak
+    student = teacher + 0.3 * torch.randn(4, 32000, generator=generator)
+    pairs = [
+        (student.clone().requires_grad_(), teacher),
+        (student.double().requires_grad_(), teacher.double()),
+    ]
+    values = [kb.loss(d, *pairs[0]), d.of_logits(pairs[1][1], pairs[1][0]).mean()]
+    gradients = [torch.autograd.grad(v, s)[0] for v, (s, _) in zip(values, pairs, strict=True)]
+    assert values[0].item() == pytest.approx(values[1].item(), rel=2e-6)
+    assert float((gradients[0] - gradients[1]).norm() / gradients[1].norm()) < 2e-6
+    assert d.of_logits(teacher, student).mean().item() == pytest.approx(values[1].item(), rel=2e-6)
