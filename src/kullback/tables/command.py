@@ -51,7 +51,8 @@ FailOn = Annotated[
     ),
 ]
 MaxBytes = Annotated[str, typer.Option(help="largest table to read, such as 500MB or 8GiB")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print the verdict only, and no progress")]
+Config = Annotated[Path, typer.Argument(help="settings in YAML or TOML", show_default=False)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print the result only, and no progress")]
 
 
 @app.callback()
@@ -97,3 +98,13 @@ def compare_files(
     failing = fail_on or [_GATE]
     job = Job(before, after, measure, adjust, columns, exclude, options, wanted, failing, max_bytes, quiet)
     raise typer.Exit(run(job))
+
+
+@app.command(
+    "distill", epilog="Exit status: 0 done, 2 bad settings, 130 interrupted: the same command goes on."
+)
+def distill_student(config: Config, quiet: Quiet = False) -> None:
+    """Train a small language model to say what a large one says, by any divergence."""
+    from kullback.tables.distilling import run as distill
+
+    typer.echo(distill(config, quiet=quiet))
