@@ -15,7 +15,8 @@ from kullback.losses.engines.chunks import block_rows
 
 _LOOKS = 10  # steps between two looks at the margins, each of which an accelerator waits for
 _EXACT = 1e-13  # of the costs over ε or of 1: what a solved adjoint may leave
-_SHORT = 1.0  # a change of the potentials, in units of ε
+_PATIENCE = 100  # conjugate gradients; without rounding, as many as classes would do
+_LONGEST = 2.0  # change of the potentials in a leap, in units of ε
 _WIDEST = 300.0  # costs over ε, for tables of exponentials: a few of them multiply without leaving the floats
 
 
@@ -211,20 +212,20 @@ def _error(state: _State, b: Tensor, costs: _Costs) -> Tensor:
 
 
 def _leap(state: _State, a: Tensor, b: Tensor, costs: _Costs, error: Tensor) -> _State:
-    """A step of Newton's method for the columns, in the rows where it is short and halves the error.
+    """A step of Newton's method for the columns, in the rows where it brings the margins nearer.
 
-    Near the end, what takes steps the inverse of a gap in the spectrum takes this its square root. A long step may land
-    where the margins are nearly right and the potentials far off.
+    Near the end, what takes steps the inverse of a gap in the spectrum takes this its square root. It is shortened,
+    because a long one may land where the margins are nearly right and the potentials far off.
     """
     plan = costs.plan(state)
     held = plan.back(torch.ones_like(a))
     system = _Margins.of(plan, a.exp(), held)
     wanted = (b.exp() - held) * system.over_q
-    by, _ = system.least_norm(wanted, wanted, accuracy=1e-3, steps=held.shape[-1])
+    by, _ = system.least_norm(wanted, wanted, accuracy=1e-3, steps=max(_PATIENCE, held.shape[-1]))
     move = by * system.over_q
-    tried = _filled(state.g + move, a, costs)
-    short = move.abs().amax(-1) < _SHORT
-    better = (short & (_error(tried, b, costs) < 0.5 * error))[:, None]
+    longest = move.abs().amax(-1, keepdim=True)
+    tried = _filled(state.g + move * (_LONGEST / longest.clamp(min=_LONGEST)), a, costs)
+    better = (_error(tried, b, costs) < error)[:, None]
     return _State(torch.where(better, tried.f, state.f), torch.where(better, tried.g, state.g))
 
 
