@@ -245,6 +245,8 @@ def test_costs_of_classes() -> None:
     wanted = 1 - torch.exp(-2.0 * torch.tensor([0.0, 0.0, 1.0, 2.0], dtype=WIDE))
     torch.testing.assert_close(costs[0], wanted, rtol=1e-14, atol=0)
     assert torch.equal(costs, costs.T)
+    rounded = torch.tensor([[1.0 + 1e-6, 0.0], [0.0, 1.0]])
+    assert torch.equal(class_costs(rounded, sharpness=None), torch.tensor([[0.0, 1.0], [1.0, 0.0]]))
     with pytest.raises(InvalidInputError, match="zeros"):
         class_cosines(torch.zeros(2, 3))
     with pytest.raises(InvalidInputError, match="sharpness"):

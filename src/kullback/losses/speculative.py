@@ -115,6 +115,7 @@ def residual(student: Tensor, teacher: Tensor, *, temperature: float = 1.0) -> T
     return _left_over(q, p)
 
 
+@torch.no_grad()
 def speculative_step(
     student: Tensor,
     teacher: Tensor,
