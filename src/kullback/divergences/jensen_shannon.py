@@ -124,8 +124,12 @@ class SkewJensenShannon(FDivergence):
         return xp.exp(log_m) * (beta * exp_growth(to_p) + self.rest * _growth_above(-log_m))
 
     def _both(self, p: Array, q: Array, r: Array) -> tuple[Array, Array]:
-        log_m = _log_mixture(r, self.beta, self.rest)
-        return self.beta * p * (r - log_m), -self.rest * q * log_m
+        # the smaller of the two logarithms first: the other is its distance from r
+        if self.beta <= 0.5:
+            log_m = _log_mixture(r, self.beta, self.rest)
+            return self.beta * p * (r - log_m), -self.rest * q * log_m
+        to_p = -_log_mixture(-r, self.rest, self.beta)
+        return self.beta * p * to_p, self.rest * q * (to_p - r)
 
     def _slope(self, r: Array) -> Array:
         return self.beta * _log_share(r, self.beta, self.rest)
