@@ -37,12 +37,12 @@ class Frame:
         return HEIGHT - MARGIN - (HEIGHT - 1.5 * MARGIN) * f / self.top
 
 
-def svg(lines: Sequence[Line], *, marks: tuple[float, ...], caption: str) -> str:
+def svg(lines: Sequence[Line], *, marks: tuple[float, ...], caption: str, top: float | None = None) -> str:
     """Every line over 0 ≤ t ≤ the last mark, cut off where it leaves the frame; no blank lines, for Markdown."""
     right = marks[-1]
     at = [right * i / STEPS for i in range(STEPS + 1)]
     values = [[line.f(t) for t in at] for line in lines]
-    frame = Frame(right, marks, caption, _top(values))
+    frame = Frame(right, marks, caption, _top(values) if top is None else top)
     parts = [_axes(frame)]
     for i, (line, row) in enumerate(zip(lines, values, strict=True)):
         inside = [(t, f) for t, f in zip(at, row, strict=True) if f <= frame.top]

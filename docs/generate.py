@@ -16,6 +16,7 @@ import bibliography
 import closed_forms
 import curve
 import kullback as kb
+import which_divergence
 from kullback import Divergence, FDivergence, Noun
 from kullback.divergences.placed import Placed
 
@@ -293,6 +294,9 @@ def on_page_markdown(markdown, page, config, files):
         markdown = markdown.replace("<!-- peers -->", peers())
     if "<!-- joint ranges -->" in markdown:
         markdown = markdown.replace("<!-- joint ranges -->", joint_ranges())
+    for name, draw in which_divergence.FIGURES.items():
+        if f"<!-- {name} -->" in markdown:
+            markdown = markdown.replace(f"<!-- {name} -->", draw())
     return markdown
 
 

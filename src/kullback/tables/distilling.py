@@ -13,13 +13,14 @@ def run(config: Path, *, quiet: bool) -> str:
     with Reporter(quiet=quiet) as progress:
         progress("loading the trainers", 0, 0)
         try:
-            from kullback.losses.trainers.run import distill
             from kullback.losses.trainers.settings import read
+
+            recipe = read(config)  # a mistake is said before the trainers are loaded, which takes seconds
+            from kullback.losses.trainers.run import distill
         except ImportError as error:
             raise MissingDependencyError(
                 f"`kullback distill` needs {error.name}; install it with: pip install 'kullback[trainers]'"
             ) from error
-        recipe = read(config)
         outcome = distill(recipe, progress)
     folder = outcome.folder
     where = f"student  {folder / 'student'}\ncard     {folder / 'student' / 'README.md'}\n"
