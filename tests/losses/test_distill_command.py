@@ -125,6 +125,26 @@ def test_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "distill.loss was 'js' and is 'kl'" in capsys.readouterr().err
 
 
+def test_a_run_of_the_students_own_text_in_bfloat16(tmp_path: Path) -> None:
+    given = content(tmp_path)
+    settled = {
+        "loss": "kl.dual",
+        "on_policy": 0.7,
+        "prompt_tokens": 8,
+        "precision": "bfloat16",
+        "accumulate": 2,
+    }
+    given["distill"] |= {**settled, "temperature": 2.0, "squared_temperature": True}
+    outcome = run.distill(settings.read(written(tmp_path, given)), silent)
+    assert outcome.after["kl_student_teacher"] < outcome.before["kl_student_teacher"]
+    card = (outcome.folder / "student" / "README.md").read_text(encoding="utf-8")
+    assert "D = `reverse_kl`: KL(student‖teacher), often called reverse KL" in card
+    assert r"\sum_v q_v \log \frac{q_v}{p_v}" in card
+    assert "mode-seeking" in card
+    assert "next token at the temperature T = 2, times T²" in card
+    assert "with probability 0.7 a batch is written by the student itself" in card
+
+
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     return dict(AutoModelForCausalLM.from_pretrained(folder / "student").state_dict())
 

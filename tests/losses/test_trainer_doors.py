@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -122,3 +126,21 @@ def test_lightning(tmp_path: Path) -> None:
         )
         trainer.fit(module, torch.utils.data.DataLoader(Rows(8), batch_size=4))
     assert module.seen[-1] < 0.9 * module.seen[0]
+
+
+@pytest.mark.slow
+def test_two_processes_are_one(tmp_path: Path) -> None:
+    """Batches of unequal length on two processes: weights, losses and measures of one process with all of them."""
+    program = str(Path(__file__).with_name("trainer_process.py"))
+    alone, both = tmp_path / "alone", tmp_path / "both"
+    for folder in (alone, both):
+        folder.mkdir()
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, program, str(alone), "4"], check=True, env=environment)
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    subprocess.run([*start, program, str(both), "2"], check=True, env=environment)
+    one, two = (torch.load(folder / "weights.pt", weights_only=True) for folder in (alone, both))
+    assert not same(one, dict(model(1).state_dict()), 1e-4)
+    assert same(one, two, 1e-5)
+    numbers = [json.loads((folder / "numbers.json").read_text()) for folder in (alone, both)]
+    assert numbers[1] == pytest.approx(numbers[0], rel=1e-4)

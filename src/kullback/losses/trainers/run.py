@@ -188,6 +188,7 @@ def _trained(
         disable_tqdm=True,
         seed=recipe.seed,
         bf16=recipe.distill.precision == "bfloat16",
+        use_cpu=not torch.accelerator.is_available(),  # otherwise bfloat16 is refused
         dataloader_pin_memory=torch.cuda.is_available(),
     )
     trainer = Trainer(
@@ -245,6 +246,7 @@ def _arguments(settings: Distill, folder: Path, seed: int) -> DistillArguments:
         report_to="none",
         disable_tqdm=True,
         seed=seed,
+        use_cpu=not torch.accelerator.is_available(),  # otherwise bfloat16 is refused
         dataloader_pin_memory=torch.cuda.is_available(),
     )
 
