@@ -242,9 +242,9 @@ kills, wait = 0, random.Random(0)
 while True:
     child = os.fork()
     if not child:
-        write(1 + kills % 17 if kills % 2 else -1)
+        write(1 + kills % 17 if kills < 8 or kills % 2 else -1)
         os._exit(0)
-    if kills % 2 == 0:
+    if kills >= 8 and kills % 2 == 0:  # at any moment, which may be too late
         time.sleep(wait.uniform(0.0, 0.05))
         os.kill(child, signal.SIGKILL)
     if os.waitpid(child, 0)[1] == 0:
