@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 import kullback as kb
-from kullback.errors import InvalidInputError, UnsupportedPairError
+from kullback.errors import InvalidInputError, ShapeError, UnsupportedPairError
 from kullback.losses.signals import SignalReader, SignalWriter
 from kullback.losses.sparse import TopK
 from kullback.losses.trainers import (
@@ -239,6 +239,19 @@ def test_heads_and_logits_are_the_same(head: bool, tmp_path: Path, monkeypatch: 
     logits = trained(tmp_path)
     assert not logits.head
     assert same(weights(plain), weights(logits), 2e-5)
+
+
+def test_padded_vocabularies(tmp_path: Path) -> None:
+    """A student with classes that the teacher lacks: refused, or held against a teacher without mass there."""
+    student, rows = model(1, vocab_size=CLASSES + 8), Rows(4)
+    settings = {"padded_vocabulary": True}
+    found = DistillTrainer(student, model(2), arguments(tmp_path, **settings), eval_dataset=rows).evaluate()
+    (q, _), (p, _) = logits_of(student, rows), logits_of(model(2), rows)
+    p = torch.nn.functional.pad(p, (0, 8), value=-math.inf)
+    by_hand = kb.kl.of_logits(p[:, :-1], q[:, :-1]).mean()
+    assert found["eval_loss"] == pytest.approx(float(by_hand), rel=1e-5)
+    with pytest.raises(ShapeError, match="aligned"):
+        DistillTrainer(student, model(2), arguments(tmp_path), eval_dataset=rows).evaluate()
 
 
 def other_models() -> dict[str, Any]:

@@ -229,6 +229,7 @@ def _arguments(settings: Distill, folder: Path, seed: int) -> DistillArguments:
         on_policy=settings.on_policy,
         prompt_tokens=settings.prompt_tokens,
         memory=settings.memory,
+        padded_vocabulary=settings.padded_vocabulary,
         max_steps=settings.steps,
         per_device_train_batch_size=settings.batch,
         per_device_eval_batch_size=settings.batch,

@@ -129,6 +129,7 @@ class Distill:
     evaluate_every: int = _set(_COUNT, 100)
     save_every: int = _set(_COUNT, 100)
     memory: int | None = _set(_MAYBE_COUNT, None)
+    padded_vocabulary: bool = _set(_FLAG, False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from kullback.losses.token import Per
 from kullback.losses.trainers.continuing import continued
 from kullback.losses.trainers.objective import IGNORED, Measures, Objective, Side, divergence_named
 from kullback.losses.trainers.reading import Reading
+from kullback.losses.vocabulary import aligned
 
 _WHOLE = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)  # weights in one piece
 
@@ -35,7 +36,9 @@ class DistillArguments(TrainingArguments):
     is T, `squared_temperature` multiplies by T², `per` says what is averaged, as in `kb.loss`. `memory` bounds the
     bytes of the logits that exist at a time. A batch is continued by the student itself with probability `on_policy`,
     from its first `prompt_tokens` tokens (without that number, from what stands before its first label that counts),
-    sampled at `sampling_temperature`. Raises `InvalidInputError`. Source: [agarwal2024].
+    sampled at `sampling_temperature`. `padded_vocabulary` says that one tokenizer's logits were padded to different
+    sizes, and gives the missing classes no mass (`kullback.losses.aligned`). Raises `InvalidInputError`.
+    Source: [agarwal2024].
 
     >>> DistillArguments(output_dir="student", loss="kl.dual", use_cpu=True).loss
     'kl.dual'
@@ -49,6 +52,7 @@ class DistillArguments(TrainingArguments):
     on_policy: float = 0.0
     prompt_tokens: int | None = None
     sampling_temperature: float = 1.0
+    padded_vocabulary: bool = False
     remove_unused_columns: bool = False  # `signal` is no argument of the student
 
     def __post_init__(self) -> None:
@@ -189,6 +193,8 @@ class DistillTrainer(Trainer):
         """The divergence of one batch, over `num_items_in_batch` or what the batch itself counts."""
         labels, training = inputs["labels"], model.training
         student, teacher = self._student(inputs, through=model), self._said(inputs)
+        if self._arguments.padded_vocabulary:
+            student, teacher = aligned(student, teacher)
         loss = self.objective(student, teacher, labels, denominator=num_items_in_batch)
         every = self.state.logging_steps
         if not training:
