@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from math import factorial
 from typing import Any, cast
 
 import torch
@@ -38,15 +39,14 @@ NAME = "torch"
 GRADIENTS = True  # whether arrays may carry derivatives
 BLOCK = 1 << 17  # elements of one temporary: a dozen of them stay in the nearer caches
 
+_EXPM1 = tuple(1.0 / factorial(k + 1) for k in range(14))
+
 
 def expm1(x: Tensor) -> Tensor:
     """eˣ − 1; the compiler's own on a CPU is exp(x) − 1, without the digits that are the point of it."""
     if not torch.compiler.is_compiling() or x.device.type != "cpu":
         return torch.expm1(x)
-    terms = 14 if x.dtype == torch.float64 else 7
-    series = 1.0 + x * (1.0 / terms)
-    for k in range(terms - 1, 1, -1):
-        series = 1.0 + x * (1.0 / k) * series
+    series = polynomial(_EXPM1[: 14 if x.dtype == torch.float64 else 7], x)
     return where(abs(x) < 0.35, x * series, exp(x) - 1.0)
 
 
