@@ -120,7 +120,7 @@ def generators() -> Section:
     rng = np.random.default_rng(2)
     scores: Scores = {}
     for name, (printed, f) in truth.TEXTBOOK.items():
-        d = kb.catalogue().find(name)
+        d: Any = kb.catalogue().find(name)
         functions: dict[str, Function] = {
             "textbook Σ q f(p/q)": lambda p, q, f=f: float((q * f(p / q, np)).sum()),
             "kullback, normalize=True": lambda p, q, d=d: d(p, q, normalize=True),
