@@ -106,7 +106,11 @@ def test_batches_in_and_out(tmp_path: Path) -> None:
     reader = SignalReader(tmp_path)
     assert [len(x) for x in reader] == [6, 2, 3]
     for workers in (0, 1):
-        (batch,) = DataLoader(reader, batch_size=3, collate_fn=padded, num_workers=workers)
+        # spawned, because a fork of a process with threads of its own, such as JAX's, may hang
+        context = "spawn" if workers else None
+        (batch,) = DataLoader(
+            reader, batch_size=3, collate_fn=padded, num_workers=workers, multiprocessing_context=context
+        )
         assert batch.names == ("a", "b", "c")
         assert batch.mask.sum(1).tolist() == [6, 2, 3]
         assert batch.tokens[2].tolist() == [13, 14, 15, 0, 0, 0]
