@@ -210,7 +210,7 @@ def _peak(name: str, tokens: int) -> float:
         "MALLOC_MMAP_THRESHOLD_": str(1 << 18),
         "MALLOC_TRIM_THRESHOLD_": str(1 << 18),
     }
-    command = [sys.executable, __file__, "--peak-of", name, "--tokens", str(tokens)]
+    command = [sys.executable, __file__, "--peak-of", name, "--only", "memory", "--tokens", str(tokens)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return float(json.loads(done.stdout)["peak"])
 
@@ -313,6 +313,10 @@ def main() -> None:
     if options.peak_of:
         peak_of(options.peak_of, options.tokens[0])
         return
+    if "speed" in options.only and "MALLOC_TRIM_THRESHOLD_" not in os.environ:
+        # gradients larger than what `keep_heap` can keep: the kernel would clear their pages in every round
+        kept = {"MALLOC_MMAP_THRESHOLD_": str(1 << 32), "MALLOC_TRIM_THRESHOLD_": str(1 << 32)}
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | kept)
     measure.keep_heap()
     rows: list[measure.Row] = []
     if "speed" in options.only:

@@ -120,6 +120,8 @@ def keep_heap() -> None:
     zeroes them when they come back. That doubles the time of a call with large temporaries in some rounds: noise, and
     in these tasks at the expense of the peer.
     """
+    if "MALLOC_TRIM_THRESHOLD_" in os.environ:
+        return  # said from outside
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if libc is not None and hasattr(libc, "mallopt"):
         mmap_threshold, trim_threshold = -3, -1

@@ -125,8 +125,9 @@ class LeCam(FDivergence):
         return x * x / (2.0 * (2.0 + x))
 
     def _both(self, p: Array, q: Array, r: Array) -> tuple[Array, Array]:
-        # s changes its sign with r, so that one tanh serves both
-        s = ops(r).tanh(0.5 * r)
+        # s = tanh(r/2) changes its sign with r, so that one serves both; within reach its exponential is quicker
+        x = ops(r).expm1(r)
+        s = x / (x + 2.0)
         half = 0.5 * s
         return p * (half * (2.0 - s)), -q * (half * (2.0 + s))
 
