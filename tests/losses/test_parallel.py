@@ -14,7 +14,7 @@ SLOW = [name for name in ALL if name.startswith("compiled")]
 
 @pytest.fixture(scope="module")
 def heard(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """What both processes found, in one run for all checks that this session asks for."""
+    """What both processes found, in one run for all checks that are asked for."""
     asked = {item.name for item in request.session.items if item.path == Path(__file__)}
     names = [name for name in ALL if f"test_as_in_one_process[{name}]" in asked]
     return processes.run(parallel_places.listed, names, tmp_path_factory.mktemp("processes"))
