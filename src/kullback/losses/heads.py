@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from kullback.errors import InvalidInputError, ShapeError
+from kullback.errors import DTypeError, InvalidInputError, ShapeError
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,3 +65,16 @@ class Head:
         z = self.hidden @ self.weight.T
         z = self.scale * (z if self.bias is None else z + self.bias)
         return z if self.softcap is None else self.softcap * (z / self.softcap).tanh()
+
+
+def check_side(name: str, side: object) -> None:
+    """Refuses what is neither real logits of shape (..., classes) nor a `Head`."""
+    if not isinstance(side, (Tensor, Head)):
+        raise DTypeError(f"`{name}` is a {type(side).__name__}; expected a torch tensor of logits or a Head")
+    kind = side.hidden.dtype if isinstance(side, Head) else side.dtype
+    if not kind.is_floating_point:
+        raise DTypeError(f"`{name}` has dtype {kind}; logits are real numbers: convert them to float")
+    if len(side.shape) < 2:
+        raise ShapeError(
+            f"`{name}` has shape {tuple(side.shape)}; expected (..., classes) with a leading axis"
+        )

@@ -13,7 +13,7 @@ from kullback.errors import DTypeError, InvalidInputError, ShapeError
 from kullback.losses.engines.chunks import Engine
 from kullback.losses.engines.selection import Plan, Selection
 from kullback.losses.engines.sides import taken_apart
-from kullback.losses.heads import Head
+from kullback.losses.heads import Head, check_side
 
 
 class Selected(NamedTuple):
@@ -100,7 +100,7 @@ def _checked(
         raise InvalidInputError(f"`d` is {d!r}; expected a divergence such as kb.kl")
     for name, side in (("policy", policy), ("reference", reference)):
         if side is not None:
-            _check_side(name, side)
+            check_side(name, side)
     shape = tuple(policy.shape)
     if reference is not None and tuple(reference.shape) != shape:
         raise ShapeError(
@@ -115,18 +115,6 @@ def _checked(
         raise DTypeError(f"`ids` has dtype {ids.dtype}; expected the numbers of classes, an integer type")
     counted = None if mask is None else mask.reshape(-1).to(torch.bool)
     return lead, None if counted is None or bool(counted.all()) else counted.nonzero()[:, 0]
-
-
-def _check_side(name: str, side: Tensor | Head) -> None:
-    if not isinstance(side, (Tensor, Head)):
-        raise DTypeError(f"`{name}` is a {type(side).__name__}; expected a tensor of logits or a Head")
-    kind = side.hidden.dtype if isinstance(side, Head) else side.dtype
-    if not kind.is_floating_point:
-        raise DTypeError(f"`{name}` has dtype {kind}; logits are real numbers: convert them to float")
-    if len(side.shape) < 2:
-        raise ShapeError(
-            f"`{name}` has shape {tuple(side.shape)}; expected (..., classes) with a leading axis"
-        )
 
 
 def _check_ids(chosen: Tensor, classes: int) -> None:

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from kullback.divergences import Divergence
-from kullback.errors import DTypeError, InvalidInputError, ShapeError
+from kullback.errors import InvalidInputError, ShapeError
 from kullback.losses.engines.chunked import PerRow, Plan, Total
 from kullback.losses.engines.chunks import Engine
 from kullback.losses.engines.rows import HERE
 from kullback.losses.engines.sides import raised, tempered
-from kullback.losses.heads import Head
+from kullback.losses.heads import Head, check_side
 from kullback.losses.shards import Shard, parted
 from kullback.losses.sparse import TopK, paired
 
@@ -209,19 +209,8 @@ def _logits(side: Tensor | Head) -> Tensor:
 def _lead(student: Tensor | Head, teacher: Tensor | Head | TopK) -> torch.Size:
     """The leading shape of both sides, once both have been looked at."""
     for name, side in (("student", student), ("teacher", teacher)):
-        if isinstance(side, TopK) and name == "teacher":
-            continue
-        if not isinstance(side, (Tensor, Head)):
-            raise DTypeError(
-                f"`{name}` is a {type(side).__name__}; expected a torch tensor of logits or a Head"
-            )
-        kind = side.hidden.dtype if isinstance(side, Head) else side.dtype
-        if not kind.is_floating_point:
-            raise DTypeError(f"`{name}` has dtype {kind}; logits are real numbers: convert them to float")
-        if len(side.shape) < 2:
-            raise ShapeError(
-                f"`{name}` has shape {tuple(side.shape)}; expected (..., classes) with a leading axis"
-            )
+        if not (isinstance(side, TopK) and name == "teacher"):
+            check_side(name, side)
     mine, other = tuple(student.shape), tuple(teacher.shape)
     if mine[-1] != other[-1]:
         raise ShapeError(

@@ -80,8 +80,7 @@ def gamma(p: Any, q: Any) -> Array:
 @geodesic(GAMMA)
 def between_gammas(p: Any, q: Any, order: float) -> tuple[dict[str, Array], Array]:
     """Concentrations and rates mix."""
-    middle, exists = _mix(p, q, order)
-    return middle, exists
+    return _mix(p, q, order)
 
 
 @squared(GAMMA)
@@ -146,8 +145,7 @@ def beta(p: Any, q: Any) -> Array:
 @geodesic(BETA)
 def between_betas(p: Any, q: Any, order: float) -> tuple[dict[str, Array], Array]:
     """Concentrations mix."""
-    middle, exists = _mix(p, q, order)
-    return middle, exists
+    return _mix(p, q, order)
 
 
 @squared(BETA)
