@@ -27,11 +27,11 @@ CODE = [folder for folder in CODE if folder.is_dir()]
 
 # Which files may import what; everything else in src/kullback may not.
 ENGINES = {
-    "torch": ("_ops/torch.py", "losses/", "estimators/neural.py"),
+    "torch": ("_ops/torch.py", "losses/", "estimators/neural/"),
     "jax": ("_ops/jax.py",),
     "jaxlib": ("_ops/jax.py",),
-    "numba": (),
-    "narwhals": ("tables/",),
+    "numba": ("estimators/trees/",),
+    "narwhals": ("tables/", "estimators/frames.py"),
     "polars": ("tables/",),
     "pandas": ("tables/",),
     "pyarrow": ("tables/", "losses/signals/table_shards.py"),

@@ -53,6 +53,7 @@ from kullback.errors import (
 
 if TYPE_CHECKING:
     from kullback.bounds import bound, lower_expectation, upper_expectation
+    from kullback.estimators import entropy, estimate, mutual_information
     from kullback.exact import Mixture, between, sampled, surrogate
     from kullback.losses import Engine, Head, TopK, check_loss, loss, per_token
     from kullback.tables import Profile, Report, compare
@@ -71,8 +72,11 @@ _LAZY = {
     "bound": "kullback.bounds",
     "check_loss": "kullback.losses",
     "compare": "kullback.tables",
+    "entropy": "kullback.estimators",
+    "estimate": "kullback.estimators",
     "loss": "kullback.losses",
     "lower_expectation": "kullback.bounds",
+    "mutual_information": "kullback.estimators",
     "per_token": "kullback.losses",
     "sampled": "kullback.exact",
     "surrogate": "kullback.exact",
@@ -124,6 +128,8 @@ __all__ = [
     "chernoff",
     "compare",
     "energy_distance",
+    "entropy",
+    "estimate",
     "fisher",
     "gan",
     "jeffreys",
@@ -133,6 +139,7 @@ __all__ = [
     "loss",
     "lower_expectation",
     "mmd",
+    "mutual_information",
     "neyman_chi2",
     "pearson_chi2",
     "per_token",

@@ -19,7 +19,8 @@ class Answer:
     `kind` is one of `exact`, `enumeration`, `quadrature`, `bounds`, `monte-carlo`, `estimate`; `method` names the
     formula or estimator; `n` counts the rows or draws behind it (`None` where nothing was sampled); `unit` is `nats` or
     `bits` for information, or whatever unit the quantity has. The three numbers of a batch are arrays. Estimates are
-    never clipped: a value or a `low` below zero is what the data said.
+    never clipped: a value or a `low` below zero is what the data said. `standard_error` is the estimate's, in the same
+    unit; `p_value` belongs to a test that was asked for beside it. Both are `None` where there is none.
 
     Raises `ValueError` where `low > high`.
 
@@ -39,6 +40,8 @@ class Answer:
     n: int | None = None
     unit: str = "nats"
     notes: tuple[str, ...] = ()
+    standard_error: float | None = None
+    p_value: float | None = None
 
     def __post_init__(self) -> None:
         if self.low is self.high:  # an exact number, which may be inside a trace
@@ -68,7 +71,8 @@ class Answer:
         if self.unit != "nats":
             raise ValueError(f"only nats convert to bits; this answer is in {self.unit}")
         low, value, high = (x / _NATS_PER_BIT for x in (self.low, self.value, self.high))
-        return replace(self, low=low, value=value, high=high, unit="bits")
+        error = None if self.standard_error is None else self.standard_error / _NATS_PER_BIT
+        return replace(self, low=low, value=value, high=high, unit="bits", standard_error=error)
 
     @property
     def clipped(self) -> Answer:
@@ -85,6 +89,7 @@ class Answer:
     def __str__(self) -> str:
         source = ": ".join(part for part in (self.kind, self.method) if part)
         rows = "" if self.n is None else f", n={self.n}"
+        rows += "" if self.p_value is None else f"; p={self.p_value:.3g}"
         if getattr(self.value, "ndim", 0):
             return f"{self.value} {self.unit} ({source}{rows})"
         if self.low == self.high:
