@@ -12,10 +12,10 @@ import pytest
 
 import kullback as kb
 from kullback.divergences import FDivergence
+from kullback.estimators.counts.statistics import estimate, terms
+from kullback.estimators.counts.variation import estimate_variation
 from kullback.tables.adjust import Adjustment, benjamini_hochberg, benjamini_yekutieli, holm
 from kullback.tables.permutation import PermutationTest
-from kullback.tables.statistics import estimate, terms
-from kullback.tables.variation import estimate_variation
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 import kullback as kb
 from kullback.divergences import FDivergence
 from kullback.errors import UnsupportedPairError
-from kullback.tables import noncentral, sparse, statistics
-from kullback.tables.statistics import estimate
-from kullback.tables.variation import best_accuracy, estimate_variation
+from kullback.estimators.counts import noncentral, sparse, statistics
+from kullback.estimators.counts.statistics import estimate
+from kullback.estimators.counts.variation import estimate_variation
+from kullback.tables.variation import best_accuracy
 
 BOUNDED = [kb.js, kb.skew_js(0.1), kb.squared_hellinger, kb.le_cam, kb.alpha(0.5), kb.gan]
 UNBOUNDED = [kb.kl, kb.reverse_kl, kb.jeffreys, kb.pearson_chi2, kb.neyman_chi2, kb.alpha(2.5)]

@@ -10,9 +10,9 @@ import pytest
 import kullback as kb
 from kullback.answer import Answer
 from kullback.divergences import FDivergence
+from kullback.estimators.counts.statistics import estimate
 from kullback.tables.permutation import PermutationTest
 from kullback.tables.report import Verdict
-from kullback.tables.statistics import estimate
 from kullback.tables.verdict import detectable, judge, rows_needed
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from kullback.answer import Answer
 from kullback.divergences import FDivergence, total_variation
-from kullback.tables import phrases, statistics
+from kullback.estimators.counts import statistics
+from kullback.tables import phrases
 from kullback.tables.cells import MISSING, CategoryCells, Cells, Key, Other
 from kullback.tables.permutation import PermutationTest, statistic_for
 from kullback.tables.plan import cells_for

@@ -10,6 +10,7 @@ from typing import Any
 
 from kullback.divergences import FDivergence, js
 from kullback.errors import DTypeError, InvalidInputError
+from kullback.estimators.counts.statistics import check_smooth
 from kullback.tables import adjust as adjustments
 from kullback.tables.adjust import Adjustment, benjamini_hochberg
 from kullback.tables.columns import Measured, Pair, rank
@@ -19,7 +20,6 @@ from kullback.tables.profile import Profile, counted
 from kullback.tables.progress import Progress, silent
 from kullback.tables.report import Report, Settings, Skipped, Table
 from kullback.tables.sources import Source, open_source
-from kullback.tables.statistics import check_smooth
 from kullback.tables.wording import count, visible
 
 

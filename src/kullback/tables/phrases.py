@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kullback.divergences import FDivergence
-from kullback.tables import sparse, statistics
+from kullback.estimators.counts import sparse, statistics
 from kullback.tables.cells import CategoryCells
 from kullback.tables.report import Settings
 from kullback.tables.wording import amount, count, several, share, visible

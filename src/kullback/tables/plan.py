@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kullback.errors import InvalidInputError
+from kullback.estimators.counts.sparse import LEAST_EXPECTED
 from kullback.tables.cells import BooleanCells, CategoryCells, Cells
 from kullback.tables.counting import category_counts, date_values, number_values
 from kullback.tables.cutting import cut_dates, cut_numbers
@@ -19,7 +20,6 @@ from kullback.tables.kinds import Kind, NotComparable, together
 from kullback.tables.report import Skipped
 from kullback.tables.sampling import Sample, pooled_sample
 from kullback.tables.sources import Source, open_source
-from kullback.tables.sparse import LEAST_EXPECTED
 from kullback.tables.wording import visible
 
 SAMPLE = 50_000  # rows of both tables together; edges of equal mass need no more, and need not be exact

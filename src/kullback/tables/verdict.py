@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kullback.answer import Answer
 from kullback.divergences import FDivergence
-from kullback.tables import noncentral, sparse, statistics
+from kullback.estimators.counts import noncentral, sparse, statistics
 from kullback.tables.report import Verdict
 
 Counts = NDArray[np.int64]

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from kullback.answer import Answer
 from kullback.divergences import FDivergence, total_variation
 from kullback.errors import UnsupportedPairError
-from kullback.tables import noncentral, sparse
-from kullback.tables.variation import estimate_variation
+from kullback.estimators.counts import noncentral, sparse
+from kullback.estimators.counts.variation import estimate_variation
 
 Counts = NDArray[np.int64]
 Masses = NDArray[np.float64]

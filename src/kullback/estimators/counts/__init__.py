@@ -1,0 +1,1 @@
+"""Estimates from counts of classes: entropies, information, divergences of two samples."""
