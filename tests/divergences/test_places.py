@@ -21,7 +21,8 @@ from problems.refusals import raises
 
 ORDERS = (1.0, 1.5, 2.0, 3.0)
 KERNELS = (kb.GaussianKernel(0.8), kb.LaplacianKernel(1.3), kb.DistanceKernel())
-NOUNS: tuple[Placed, ...] = (*map(kb.wasserstein, ORDERS), kb.energy_distance, *map(kb.mmd, KERNELS))
+SLICED = (kb.sliced_wasserstein(1), kb.sliced_wasserstein(2))
+NOUNS: tuple[Placed, ...] = (*map(kb.wasserstein, ORDERS), *SLICED, kb.energy_distance, *map(kb.mmd, KERNELS))
 METRICS = tuple(d for d in NOUNS if d != kb.energy_distance)
 every_noun = pytest.mark.parametrize("d", NOUNS, ids=repr)
 
@@ -132,6 +133,34 @@ def test_wasserstein_grows_with_its_order() -> None:
     p, q, x = problems(8, 100, 208)
     values = np.array([kb.wasserstein(order)(p, q, positions=x) for order in ORDERS])
     assert np.all(np.diff(values, axis=0) >= -1e-13)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("dimension", [2, 3, 10])
+def test_slices_of_two_points_average_a_cosine(order: int, dimension: int) -> None:
+    """Along a direction, points one unit apart are |cos| apart, whose mean power is a ratio of gamma functions."""
+    mean = math.gamma(dimension / 2) * math.gamma((order + 1) / 2)
+    mean /= math.sqrt(math.pi) * math.gamma((dimension + order) / 2)
+    x = np.zeros((2, dimension))
+    rng = np.random.default_rng(211)
+    x[1] = rng.normal(size=dimension)
+    d = kb.sliced_wasserstein(order, directions=2000)
+    truth = np.linalg.norm(x[1]) * mean ** (1 / order)
+    assert d([1.0, 0.0], [0.0, 1.0], positions=x) == pytest.approx(truth, rel=0.02)
+
+
+def test_slices_are_exact_on_the_line_and_below_the_plan() -> None:
+    p, q, _ = problems(6, 20, 212)
+    x = np.random.default_rng(213).normal(size=(6, 3))
+    for order in (1, 2):
+        sliced, whole = kb.sliced_wasserstein(order), kb.wasserstein(order)
+        np.testing.assert_allclose(sliced(p, q, positions=x[:, 0]), whole(p, q, positions=x[:, 0]), rtol=0)
+        assert np.all(sliced(p, q, positions=x) <= whole(p, q, positions=x) + 1e-12)
+        scaled = sliced(p, q, positions=1e200 * x)
+        np.testing.assert_allclose(scaled, 1e200 * sliced(p, q, positions=x), rtol=1e-12)
+    for wrong in (0, -3, True, 1.5):
+        with raises(kb.InvalidInputError, "directions must be a whole number"):
+            kb.sliced_wasserstein(1, directions=wrong)  # type: ignore[arg-type]
 
 
 def exactly(p: np.ndarray, q: np.ndarray, x: np.ndarray, order: int) -> float:

@@ -15,6 +15,7 @@ from kullback.divergences.mmd import energy_distance, mmd
 from kullback.divergences.noun import Divergence, Noun
 from kullback.divergences.power import alpha
 from kullback.divergences.renyi import bhattacharyya, renyi, tsallis
+from kullback.divergences.sliced import sliced_wasserstein
 from kullback.divergences.squared_l2 import squared_l2
 from kullback.divergences.total_variation import total_variation
 from kullback.divergences.wasserstein import wasserstein
@@ -47,6 +48,7 @@ __all__ = [
     "renyi",
     "reverse_kl",
     "skew_js",
+    "sliced_wasserstein",
     "squared_hellinger",
     "squared_l2",
     "total_variation",

@@ -61,7 +61,7 @@ def _merged(xp: Namespace, order: float, below: Array, ahead: Array, places: Arr
     passed = xp.cumulative_sum(of_first, axis=-1)[..., :-1]
     steps = xp.cumulative_sum(xp.zeros_like(base) + 1.0, axis=-1)[..., :-1]
     where = (_at(xp, places, count, turn) for count in (passed, steps - passed))
-    return _root(xp, order, length, xp.abs(next(where) - next(where)))
+    return power_mean(xp, order, length, xp.abs(next(where) - next(where)))
 
 
 def _at(xp: Namespace, places: Array, count: Array, like: Array) -> Array:
@@ -72,7 +72,7 @@ def _at(xp: Namespace, places: Array, count: Array, like: Array) -> Array:
     return xp.take_along_axis(rows, index, axis=-1)
 
 
-def _root(xp: Namespace, order: float, mass: Array, distance: Array) -> Array:
+def power_mean(xp: Namespace, order: float, mass: Array, distance: Array) -> Array:
     """(Σ mass · distance^p)^(1/p), scaled by the largest distance so that no power overflows."""
     top = xp.detach(xp.max(distance, keepdims=True))
     top = xp.where(top > 0, top, 1.0)

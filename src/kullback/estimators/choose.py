@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from kullback.errors import UnsupportedPairError
+from kullback.estimators.distances.kernel_means import KernelMeans
+from kullback.estimators.distances.potentials import KernelPotentials
+from kullback.estimators.distances.transport import LineTransport, PlanTransport, SlicedTransport
 from kullback.estimators.method import DivergenceMethod, EntropyMethod, InformationMethod, Method
 from kullback.estimators.problem import JointSample, OneSample, TwoSamples
 
@@ -18,6 +21,15 @@ class Choice(Generic[M]):
 
     method: M
     reason: str
+
+
+_DISTANCES: tuple[tuple[DivergenceMethod, str], ...] = (
+    (LineTransport(), "exact on one column"),
+    (SlicedTransport(), "exact along every direction"),
+    (PlanTransport(), "several columns"),
+    (KernelMeans(), "unbiased over pairs of rows"),
+    (KernelPotentials(), "needs no density estimate"),
+)
 
 
 def for_entropy(problem: OneSample) -> Choice[EntropyMethod]:
@@ -34,6 +46,9 @@ def for_information(problem: JointSample) -> Choice[InformationMethod]:
 
 def for_divergence(problem: TwoSamples) -> Choice[DivergenceMethod]:
     """The method for a divergence of two samples."""
+    for method, reason in _DISTANCES:
+        if not method.refusal(problem):
+            return Choice(method, reason)
     raise UnsupportedPairError(
         f"no method for {problem.noun} between `{problem.x.name}` and `{problem.y.name}`"
     )

@@ -1,0 +1,1 @@
+"""Two samples compared by a distance between points: kernels and transport."""

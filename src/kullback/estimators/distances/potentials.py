@@ -1,0 +1,142 @@
+"""Cauchy–Schwarz divergence and squared L2 distance of densities, from kernel means that need no density estimate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kullback.divergences import cauchy_schwarz, squared_l2
+from kullback.errors import InvalidInputError
+from kullback.estimators.distances import kernel_sums
+from kullback.estimators.distances.spread import masses, square_like_ends, variance
+from kullback.estimators.method import DivergenceMethod, Estimate
+from kullback.estimators.problem import TwoSamples
+from kullback.estimators.weighting import effective_rows
+
+Floats = NDArray[np.float64]
+_WIDEST = 8  # columns for which the smoothing bias stays below the error
+
+
+@dataclass(frozen=True)
+class _Potentials:
+    """∫p², ∫q² and ∫pq at one smoothing, and what each row contributes to them."""
+
+    pp: float
+    qq: float
+    pq: float
+    of_x: tuple[Floats, Floats]  # contributions to ∫p² and ∫pq
+    of_y: tuple[Floats, Floats]  # to ∫q² and ∫pq
+
+
+@dataclass(frozen=True)
+class KernelPotentials(DivergenceMethod):
+    r"""Cauchy–Schwarz divergence and squared L2 distance by Gaussian kernels over pairs of different rows.
+
+    $$\int p q \approx \overline{2 \varphi_h(x_i - y_j) - \varphi_{\sqrt 2 h}(x_i - y_j)},$$
+
+    the combination of two widths that cancels the smoothing bias of order h²; likewise $\int p^2$ and $\int q^2$ over
+    pairs of different rows. Then $D = \log \int p^2 + \log \int q^2 - 2 \log \int pq$, or the squared L2 distance
+    $\int p^2 + \int q^2 - 2 \int pq$. `bandwidth` h is in units of each column's standard deviation;
+    `None` takes $(n + m)^{-2/(8 + d)}$, for which bias and pair noise are both below the error. What another halving of
+    h² changes widens the interval. At most eight continuous columns; (n + m)² kernel values. Weights multiply rows.
+    Refuses other divergences. Source: [principe2010].
+
+    >>> import numpy as np, kullback as kb
+    >>> rng = np.random.default_rng(0)
+    >>> x, y = rng.normal(size=2000), rng.normal(1.0, size=2000)
+    >>> answer = kb.estimate(kb.cauchy_schwarz, x, y, method=KernelPotentials())  # exact value 1/2
+    >>> answer.low < 0.5 < answer.high
+    True
+    """
+
+    bandwidth: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.bandwidth is not None and not 0 < self.bandwidth < math.inf:
+            raise InvalidInputError(f"bandwidth must be positive and finite or None, got {self.bandwidth!r}")
+
+    @property
+    def name(self) -> str:
+        return "kernel potentials" if self.bandwidth is None else f"kernel potentials, h={self.bandwidth:.3g}"
+
+    def refusal(self, problem: TwoSamples) -> str:
+        if problem.noun not in (cauchy_schwarz, squared_l2):
+            return f"estimates kb.cauchy_schwarz and kb.squared_l2, not {problem.noun}"
+        if not problem.x.continuous:
+            return "needs continuous columns; discrete ones are compared by their counts"
+        if problem.x.dimension > _WIDEST:
+            return (
+                f"smoothing bias exceeds the error beyond {_WIDEST} columns, got {problem.x.dimension}; "
+                "reduce the columns first"
+            )
+        return ""
+
+    def estimate(self, problem: TwoSamples) -> Estimate:
+        x, y, w, v, spread = _scaled(problem)
+        h = self.bandwidth or (
+            (effective_rows(problem.weights_x, len(x)) + effective_rows(problem.weights_y, len(y)))
+            ** (-2.0 / (8.0 + x.shape[1]))
+        )
+        wide, narrow = (_potentials(x, y, w, v, h / math.sqrt(halvings)) for halvings in (1.0, 2.0))
+        angle = problem.noun == cauchy_schwarz
+        if angle and min(wide.pp, wide.qq, wide.pq) <= 0:
+            return Estimate(
+                math.inf, math.inf, distrust="no row of one sample is near one of the other at this bandwidth"
+            )
+        unit = 1.0 if angle else float(np.exp(-np.log(spread).sum() - x.shape[1] * _log_scale(problem)))
+        value, error = _combined(wide, w, v, angle)
+        moved = abs(value - _combined(narrow, w, v, angle)[0]) if narrow.pq > 0 or not angle else abs(value)
+        bias = moved * unit / 2.0
+        both = math.hypot(error * unit, bias)
+        return Estimate(
+            value * unit,
+            error * unit,
+            bias_error=bias,
+            interval=lambda level: square_like_ends(value * unit, both, level),
+        )
+
+
+def _log_scale(problem: TwoSamples) -> float:
+    return problem.x.exponent * math.log(2.0)
+
+
+def _scaled(problem: TwoSamples) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    x, y = problem.x.values, problem.y.values
+    if min(len(x), len(y)) < 2:
+        raise InvalidInputError("pairs of different rows need at least 2 rows of each sample")
+    w, v = masses(problem.weights_x, len(x)), masses(problem.weights_y, len(y))
+    spread = np.array(
+        [math.sqrt(0.5 * (variance(a, w) + variance(b, v))) for a, b in zip(x.T, y.T, strict=True)]
+    )
+    if (spread == 0).any():
+        column = int(np.argmin(spread))
+        raise InvalidInputError(
+            f"column {column} is constant in both samples and has no density: leave it out"
+        )
+    return x / spread, y / spread, w, v, spread
+
+
+def _potentials(x: Floats, y: Floats, w: Floats, v: Floats, h: float) -> _Potentials:
+    def kernel(square: Floats) -> Floats:
+        wide = np.exp(square * (-0.25 / h**2))  # of variance 2h²; its square has variance h²
+        top = (2.0 * math.pi * h**2) ** (-0.5 * x.shape[1])
+        return top * (2.0 * wide * wide - 2.0 ** (-0.5 * x.shape[1]) * wide)
+
+    xx, yy = kernel_sums.within(kernel, x, w), kernel_sums.within(kernel, y, v)
+    xy = kernel_sums.across(kernel, x, y, w, v)
+    return _Potentials(xx.mean, yy.mean, xy.mean, (xx.left, xy.left), (yy.left, xy.right))
+
+
+def _combined(s: _Potentials, w: Floats, v: Floats, angle: bool) -> tuple[float, float]:
+    """The divergence and its first-order standard error."""
+    if angle:
+        value = math.log(s.pp) + math.log(s.qq) - 2.0 * math.log(s.pq)
+        slopes = 1.0 / s.pp, 1.0 / s.qq, 1.0 / s.pq
+    else:
+        value, slopes = s.pp + s.qq - 2.0 * s.pq, (1.0, 1.0, 1.0)
+    to_p = 2.0 * (slopes[0] * s.of_x[0] - slopes[2] * s.of_x[1])
+    to_q = 2.0 * (slopes[1] * s.of_y[0] - slopes[2] * s.of_y[1])
+    return value, math.sqrt(variance(to_p, w) * float(w @ w) + variance(to_q, v) * float(v @ v))
