@@ -17,7 +17,8 @@ M = TypeVar("M", bound=Method)
 @cache
 def _modules() -> None:
     for found in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
-        if ".neural." not in found.name:  # torch stays out until a critic is trained
+        # torch stays out until a critic is trained, numba until a tree is large; trees hold no methods
+        if ".neural." not in found.name and ".trees." not in found.name:
             import_module(found.name)
 
 
