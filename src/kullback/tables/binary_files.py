@@ -12,7 +12,7 @@ import polars as pl
 from kullback.errors import InvalidInputError, MissingDependencyError
 from kullback.tables import arrow_messages
 from kullback.tables.readers import check_names, check_size
-from kullback.tables.wording import visible
+from kullback.wording import visible
 
 _WIDTH = 8  # bytes that a number, a date or a reference to a string takes, per row
 # Below this many bytes a Parquet file is decoded at once: a fault is met here, and nothing is decoded twice.

@@ -11,16 +11,16 @@ from typing import Any
 from kullback.divergences import FDivergence, js
 from kullback.errors import DTypeError, InvalidInputError
 from kullback.estimators.counts.statistics import check_smooth
+from kullback.progress import Progress, silent
 from kullback.tables import adjust as adjustments
 from kullback.tables.adjust import Adjustment, benjamini_hochberg
 from kullback.tables.columns import Measured, Pair, rank
 from kullback.tables.permutation import decide, statistic_for
 from kullback.tables.plan import SAMPLE, make_plan
 from kullback.tables.profile import Profile, counted
-from kullback.tables.progress import Progress, silent
 from kullback.tables.report import Report, Settings, Skipped, Table
 from kullback.tables.sources import Source, open_source
-from kullback.tables.wording import count, visible
+from kullback.wording import count, visible
 
 
 def compare(

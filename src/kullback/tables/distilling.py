@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kullback.errors import MissingDependencyError
-from kullback.tables.progress import Reporter
+from kullback.progress import Reporter
 
 
 def run(config: Path, *, quiet: bool) -> str:

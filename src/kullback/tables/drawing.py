@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kullback.tables import summary
 from kullback.tables.report import Cell, Column, Report
-from kullback.tables.wording import amount, label, several, share
+from kullback.wording import amount, label, several, share
 
 WIDTH = 800.0
 _MOST_CATEGORIES = 12

@@ -11,7 +11,7 @@ from kullback.divergences import FDivergence
 from kullback.divergences.catalogue import catalogue
 from kullback.errors import InvalidInputError
 from kullback.tables.report import Column, Report, Verdict
-from kullback.tables.wording import count, label, visible
+from kullback.wording import count, label, visible
 
 Gate = Callable[[Report], list[str]]
 

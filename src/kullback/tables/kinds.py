@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import narwhals as nw
 
-from kullback.tables.wording import visible
+from kullback.wording import visible
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import re
 
 from kullback.tables import summary
 from kullback.tables.report import Column, Report, Verdict
-from kullback.tables.wording import chance, label, several, share, spreadsheet_safe, visible
+from kullback.wording import chance, label, several, share, spreadsheet_safe, visible
 
 _SIGNS = {Verdict.DRIFT: "🔴", Verdict.CANT_TELL: "🟡", Verdict.SAME: "🟢"}
 _MOST = 200  # rows: a comment on a pull request holds 65 536 characters

@@ -9,7 +9,7 @@ from kullback.divergences.catalogue import catalogue
 from kullback.errors import InvalidInputError
 from kullback.tables import summary
 from kullback.tables.report import Report
-from kullback.tables.wording import amount, count, share, visible
+from kullback.wording import amount, count, share, visible
 
 _WORDS = {
     r"\log": "log ", r"\exp": "exp ", r"\sqrt": "√", r"\beta": "β", r"\alpha": "α", r"\lambda": "λ", r"\infty": "∞",

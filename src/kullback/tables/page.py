@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kullback.errors import MissingDependencyError
 from kullback.tables import drawing, method, summary
 from kullback.tables.report import Column, Report, Table, Verdict
-from kullback.tables.wording import amount, chance, count, file_name, label, several, share, visible
+from kullback.wording import amount, chance, count, file_name, label, several, share, visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment

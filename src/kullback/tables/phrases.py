@@ -13,7 +13,7 @@ from kullback.divergences import FDivergence
 from kullback.estimators.counts import sparse, statistics
 from kullback.tables.cells import CategoryCells
 from kullback.tables.report import Settings
-from kullback.tables.wording import amount, count, several, share, visible
+from kullback.wording import amount, count, several, share, visible
 
 if TYPE_CHECKING:
     from kullback.tables.columns import Measured, Pair

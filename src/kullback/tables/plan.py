@@ -20,7 +20,7 @@ from kullback.tables.kinds import Kind, NotComparable, together
 from kullback.tables.report import Skipped
 from kullback.tables.sampling import Sample, pooled_sample
 from kullback.tables.sources import Source, open_source
-from kullback.tables.wording import visible
+from kullback.wording import visible
 
 SAMPLE = 50_000  # rows of both tables together; edges of equal mass need no more, and need not be exact
 

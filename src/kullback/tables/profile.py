@@ -12,7 +12,7 @@ from kullback.tables.cells import Cells, Key
 from kullback.tables.counting import Tally, tally
 from kullback.tables.kinds import Kind, NotComparable
 from kullback.tables.sources import Source, open_source
-from kullback.tables.wording import visible
+from kullback.wording import visible
 
 
 @dataclass(frozen=True)

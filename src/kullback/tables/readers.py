@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from kullback.errors import InvalidInputError, KullbackError, MissingDependencyError, UntrustedFileError
-from kullback.tables.wording import count, file_name, memory, visible
+from kullback.wording import count, file_name, memory, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

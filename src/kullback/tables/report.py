@@ -122,7 +122,7 @@ class Report:
         return found
 
     def _absence(self, name: str) -> str:
-        from kullback.tables.wording import visible
+        from kullback.wording import visible
 
         reason = next((skipped.reason for skipped in self.skipped if skipped.name == name), None)
         if reason is not None:

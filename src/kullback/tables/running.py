@@ -15,13 +15,13 @@ from typing import Any
 from kullback.divergences import FDivergence
 from kullback.divergences.catalogue import catalogue
 from kullback.errors import InvalidInputError
+from kullback.progress import Reporter
 from kullback.tables import adjust, gates, markdown, page, readers, serial, summary, terminal
 from kullback.tables.comparison import compare
-from kullback.tables.progress import Reporter
 from kullback.tables.report import Report
 from kullback.tables.sources import open_source
-from kullback.tables.wording import file_name, visible
 from kullback.tables.writing import check_target, write_atomically
+from kullback.wording import file_name, visible
 
 PASSED, HIT, BAD_INPUT = 0, 1, 2
 _WRITERS: dict[str, Callable[[Report], str]] = {

@@ -14,7 +14,7 @@ from typing import Any
 
 from kullback.errors import InvalidInputError
 from kullback.tables.report import Report
-from kullback.tables.wording import file_name, visible
+from kullback.wording import file_name, visible
 
 SCHEMA = "kullback.report/1"
 

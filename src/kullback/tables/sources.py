@@ -15,7 +15,7 @@ from narwhals.exceptions import DuplicateError
 from kullback.errors import DTypeError, InvalidInputError
 from kullback.tables import readers
 from kullback.tables.kinds import Kind, NotComparable, kind_of
-from kullback.tables.wording import file_name, visible
+from kullback.wording import file_name, visible
 
 Frame = nw.DataFrame[Any] | nw.LazyFrame[Any]
 

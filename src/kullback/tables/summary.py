@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from kullback.tables.report import Cell, Column, Report, Table, Verdict
-from kullback.tables.wording import amount, chance, count, estimate, file_name, label, several, share, visible
+from kullback.wording import amount, chance, count, estimate, file_name, label, several, share, visible
 
 _ADJUSTED = {
     "bh": "Benjamini–Hochberg: of the columns called drifting, at most {alpha} are expected to be false alarms",

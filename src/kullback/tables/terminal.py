@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from kullback.tables import summary
 from kullback.tables.report import Column, Report, Verdict
-from kullback.tables.wording import amount, chance, count, label, several, share, visible
+from kullback.wording import amount, chance, count, label, several, share, visible
 
 Line = list[tuple[str, str]]  # pieces of text, each with the name of its style
 

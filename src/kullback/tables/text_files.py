@@ -13,7 +13,7 @@ import polars as pl
 
 from kullback.errors import InvalidInputError, UntrustedFileError
 from kullback.tables.readers import check_names, check_size
-from kullback.tables.wording import count, visible
+from kullback.wording import count, visible
 
 MAX_LINE = 16 * 1024**2  # bytes; a longer line is no row of a table, and parsers hold a line at a time
 MAX_FIELD = 1024**2

@@ -8,7 +8,7 @@ import secrets
 from pathlib import Path
 
 from kullback.errors import InvalidInputError
-from kullback.tables.wording import file_name
+from kullback.wording import file_name
 
 
 def check_target(path: str | os.PathLike[str]) -> Path:

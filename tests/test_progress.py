@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from kullback.tables import progress
+from kullback import progress
 
 
 class Stream:

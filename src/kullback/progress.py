@@ -9,7 +9,7 @@ import time
 from types import TracebackType
 from typing import Protocol, TextIO
 
-from kullback.tables.wording import amount, share, visible
+from kullback.wording import amount, share, visible
 
 PATIENCE = 2.0  # seconds of silence that nobody minds
 _REDRAW, _REPEAT = 0.25, 10.0  # seconds between two signs of life, on a terminal and in a log
