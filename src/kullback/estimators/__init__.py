@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from kullback.estimators.counts import (
+    NSB,
+    ChaoShen,
+    ChaoWangJost,
+    Contingency,
+    Frequencies,
+    Grassberger,
+    MillerMadow,
+    PlugIn,
+    Smoothed,
+)
 from kullback.estimators.distances.kernel_means import KernelMeans
 from kullback.estimators.distances.potentials import KernelPotentials
 from kullback.estimators.distances.transport import LineTransport, PlanTransport, SlicedTransport
 from kullback.estimators.verbs import entropy, estimate, mutual_information
 
 __all__ = [
+    "NSB",
+    "ChaoShen",
+    "ChaoWangJost",
+    "Contingency",
+    "Frequencies",
+    "Grassberger",
     "KernelMeans",
     "KernelPotentials",
     "LineTransport",
+    "MillerMadow",
     "PlanTransport",
+    "PlugIn",
     "SlicedTransport",
+    "Smoothed",
     "entropy",
     "estimate",
     "mutual_information",

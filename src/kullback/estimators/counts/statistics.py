@@ -17,10 +17,6 @@ from kullback.estimators.counts.variation import estimate_variation
 Counts = NDArray[np.int64]
 Masses = NDArray[np.float64]
 
-# The scale of the chi-square law, in units of its value at equality, that an interval assumes at least. On nearly
-# disjoint supports the spread that a sample shows goes to 0, though with ten rows a side nobody knows them disjoint.
-_LEAST_SCALE = 0.3
-
 
 @dataclass(frozen=True)
 class Moments:
@@ -97,11 +93,23 @@ def law(measure: FDivergence, a: Counts, b: Counts, found: float) -> tuple[float
     n, m = int(a.sum()), int(b.sum())
     at_equality = _curvature(measure) / 2.0 * (1.0 / n + 1.0 / m)
     moments = jackknife(measure, a, b) if measure.bounded else expansion(measure, a, b)
-    # equal counts have no spread to measure, and a single cell no freedom: unseen cells are always possible
-    scale = moments.variance / (4.0 * found) if found > 0 else at_equality
-    scale = max(scale, _LEAST_SCALE * at_equality)
-    dof = moments.bias / scale
+    scale, dof = noncentral.matched(found, moments.bias, moments.variance, at_equality)
+    # a single cell shows no freedom, but unseen cells are always possible
     return scale, max(dof, 1.0 if a.size <= 2 else 0.5)
+
+
+def standard_error(measure: FDivergence, a: Counts, b: Counts) -> float:
+    """The standard deviation of the estimate, at least that of equal laws for a measure that is smooth there.
+
+    Infinite where the divergence is: no number of standard errors reaches back from +inf.
+    """
+    found = plugin(measure, a, b)
+    if not math.isfinite(found):
+        return math.inf
+    if not measure.curvature_at_one:
+        return math.sqrt(jackknife(measure, a, b).variance)
+    scale, dof = law(measure, a, b, found)
+    return math.sqrt(2.0 * scale**2 * dof + 4.0 * scale * max(found - scale * dof, 0.0))
 
 
 def jackknife(measure: FDivergence, a: Counts, b: Counts) -> Moments:

@@ -1,0 +1,111 @@
+"""How much one discrete variable tells of another, from the table of their counts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from scipy.special import ndtri
+
+from kullback.divergences import kl
+from kullback.estimators.counts import noncentral
+from kullback.estimators.counts.crossed import Crossed, at_equality, crossed
+from kullback.estimators.method import Estimate, InformationMethod, Interval
+from kullback.estimators.problem import JointSample
+
+_EMPTY = 0.02  # cells expected empty for each degree of freedom, beyond which the chi-square limit is far
+
+
+@dataclass(frozen=True)
+class Contingency(InformationMethod):
+    r"""The divergence of the observed cells from the product of the observed margins, less its bias.
+
+    $$\hat D - B, \qquad \hat D = \sum_{ab} \hat p_a \hat q_b\, f\Big(\frac{\hat p_{ab}}{\hat p_a \hat q_b}\Big), \qquad
+      B \to \frac{f''(1)}{2n} (r - 1)(c - 1) \text{ at independence};$$
+
+    for kl it is Miller and Madow's correction of the entropies, $B = (K_{xy} - K_x - K_y + 1)/2n$. Any `divergence` of
+    `mutual_information` is taken, and a discrete `given`, within whose classes the table is counted and averaged. The
+    interval is that of $\hat D / c \sim \chi'^2_k(\lambda)$, matched in bias and variance: the limit law at
+    independence, nearly normal far from it. It holds 0 where the data do not contradict independence, and there is none
+    for a divergence with a kink at 1. Where the table is nearly empty there is none either, and the permutation test
+    still holds. Refuses continuous columns. Source: [miller1955].
+
+    >>> import kullback as kb
+    >>> from kullback.estimators import Contingency
+    >>> x = ["a", "b"] * 50
+    >>> answer = kb.mutual_information(x, x, method=Contingency())  # log 2, less (2 − 2 − 2 + 1)/200
+    >>> round(answer.value, 6)
+    0.698147
+    """
+
+    @property
+    def name(self) -> str:
+        return "counts"
+
+    def refusal(self, problem: JointSample) -> str:
+        mixed = [f"`{s.name}`" for s in problem.variables if not s.discrete]
+        if not mixed:
+            return ""
+        return (
+            f"{' and '.join(mixed)} has continuous columns, which have no counts; declare them discrete, "
+            "or take a nearest-neighbour method"
+        )
+
+    def statistic(self, problem: JointSample) -> float:
+        return crossed(problem).value(problem.divergence or kl)
+
+    def estimate(self, problem: JointSample) -> Estimate:
+        measure = problem.divergence or kl
+        table = crossed(problem)
+        if table.freedom == 0:
+            return Estimate(0.0, 0.0, notes=("x or y has one class only, and tells nothing",))
+        found = table.value(measure)
+        if found == math.inf:
+            return Estimate(
+                found,
+                math.inf,
+                interval=lambda _: (0.0, math.inf),
+                notes=("a cell without rows makes the divergence +inf on these counts",),
+            )
+        bias, variance = table.bias(measure), table.variance(measure)
+        unit = at_equality(measure, table.n)
+        if math.isnan(unit):
+            reason = f"{measure.name} has a kink at 1; no law of its estimate at independence is known"
+            return Estimate(found - bias, math.sqrt(variance), distrust=reason)
+        error = math.sqrt(max(variance - 2.0 * unit * abs(bias), 0.0) + 2.0 * unit * abs(bias))
+        notes, distrust = _told(table)
+        return Estimate(
+            found - bias,
+            error,
+            interval=_interval(found, bias, variance, unit),
+            distrust=distrust,
+            notes=notes,
+        )
+
+
+def _told(table: Crossed) -> tuple[tuple[str, ...], str]:
+    """A note about empty cells, and the reason why they leave no interval."""
+    empty = table.expected_empty
+    if empty <= _EMPTY * table.freedom:
+        return (), ""
+    note = f"{len(table.counts)} cells have rows; of independent variables about {empty:.3g} cells would be empty"
+    return (note,), (
+        f"the table is nearly empty: {table.n:g} rows on {table.freedom:g} degrees of freedom leave a bias that is not "
+        "known; join classes, or ask for the p-value with permutations=1000"
+    )
+
+
+def _interval(found: float, bias: float, variance: float, unit: float) -> Interval:
+    def normal(level: float) -> tuple[float, float]:
+        reach = float(ndtri(0.5 + level / 2)) * math.sqrt(max(variance, 2.0 * unit * abs(bias)))
+        return found - bias - reach, found - bias + reach
+
+    def matched(level: float) -> tuple[float, float]:
+        scale, freedom = noncentral.matched(found, bias, variance, unit)
+        sure = (1.0 + level) / 2.0
+        low = scale * noncentral.lower_limit(found / scale, freedom, sure)
+        high = scale * noncentral.upper_limit(found / scale, freedom, sure)
+        return min(low, found - bias), max(high, found - bias)
+
+    # a bias below 0 is that of an entropy: x and y tell all of each other, and independence is far
+    return matched if bias >= 0.25 * unit else normal
