@@ -16,13 +16,19 @@ from kullback.estimators.counts import (
 from kullback.estimators.distances.kernel_means import KernelMeans
 from kullback.estimators.distances.potentials import KernelPotentials
 from kullback.estimators.distances.transport import LineTransport, PlanTransport, SlicedTransport
+from kullback.estimators.ratios import KLIEP, ULSIF, ClassifierRatio, Variational, from_scores
+from kullback.estimators.screening import Finding, Screening, screen
 from kullback.estimators.verbs import entropy, estimate, mutual_information
 
 __all__ = [
+    "KLIEP",
     "NSB",
+    "ULSIF",
     "ChaoShen",
     "ChaoWangJost",
+    "ClassifierRatio",
     "Contingency",
+    "Finding",
     "Frequencies",
     "Grassberger",
     "KernelMeans",
@@ -31,9 +37,13 @@ __all__ = [
     "MillerMadow",
     "PlanTransport",
     "PlugIn",
+    "Screening",
     "SlicedTransport",
     "Smoothed",
+    "Variational",
     "entropy",
     "estimate",
+    "from_scores",
     "mutual_information",
+    "screen",
 ]

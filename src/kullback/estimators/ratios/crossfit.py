@@ -1,0 +1,101 @@
+"""Cross-fitting: every row is scored by a model that has not seen it, and the scores become an estimate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from kullback.divergences import FDivergence
+from kullback.errors import InvalidInputError
+from kullback.estimators.method import DivergenceMethod, Estimate
+from kullback.estimators.problem import TwoSamples
+from kullback.estimators.ratios.cells import missed
+from kullback.estimators.ratios.model import RatioModel
+from kullback.estimators.ratios.rows import Rows, folds_of, pair_of
+from kullback.estimators.ratios.scores import Scores, direct
+from kullback.estimators.ratios.views import refusal, view
+
+_PER_FOLD = 4  # rows of each sample in a fold, at least
+
+
+@dataclass(frozen=True)
+class CrossFitted(RatioModel, DivergenceMethod):
+    """A method that is a model of the ratio: fitted on all folds but one, in turn, and scored on that one."""
+
+    folds: int = field(default=5, kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_folds(self.folds)
+
+    def refusal(self, problem: TwoSamples) -> str:
+        """Why there is no average over a ratio, or no model of these columns; empty where there is."""
+        return refusal(problem.noun) or self.unfit(not problem.x.continuous)
+
+    def estimate(self, problem: TwoSamples) -> Estimate:
+        """The divergence from the scores of rows left out, less the bias that the number of rows explains."""
+        p, q = pair_of(problem)
+        scores, notes = crossed(self, p, q, self.folds, problem.rng, halves=True)
+        seen = view(problem.noun, scores[0].value)
+        found = corrected(seen.inner, p, q, scores)
+        return seen.of(replace(found, notes=(*found.notes, *notes)))
+
+    def statistic(self, problem: TwoSamples) -> float:
+        """The bound's value, which needs one set of models instead of three."""
+        p, q = pair_of(problem)
+        (scores,), _ = crossed(self, p, q, self.folds, problem.rng, halves=False)
+        seen = view(problem.noun, scores.value)
+        return seen.image(scores.value(seen.inner))
+
+
+def check_folds(folds: int) -> None:
+    """Raise unless there are at least two folds."""
+    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
+        raise InvalidInputError(f"folds must be an integer of at least 2, got {folds!r}; 5 is usual")
+
+
+def corrected(d: FDivergence, p: Rows, q: Rows, scores: tuple[Scores, ...]) -> Estimate:
+    """The estimate without the bias that halving the rows of the models doubles, which is left as a doubt too.
+
+    That bias is what fitted coefficients cost, inverse to the number of rows; how far the models of the halves differ
+    tells the noise of the fit, and what no number of rows mends is judged in cells.
+    """
+    full, *halves = scores
+    first, second = (half.value(d) for half in halves)
+    drift = full.value(d) - 0.5 * (first + second)
+    found = direct(d, full)
+    if not math.isfinite(drift):
+        return replace(found, distrust=found.distrust or "models of half the rows give no finite number")
+    return replace(
+        found,
+        value=found.value + drift,
+        bias_error=math.hypot(drift, 0.5 * (first - second), missed(d, p, q, full)),
+    )
+
+
+def crossed(
+    model: RatioModel, p: Rows, q: Rows, folds: int, rng: np.random.Generator, *, halves: bool
+) -> tuple[tuple[Scores, ...], tuple[str, ...]]:
+    """Scores of every row by models of the other folds, by models of each half of those if asked, and notes."""
+    need = folds * _PER_FOLD
+    if min(p.n, q.n) < need:
+        raise InvalidInputError(
+            f"{folds} folds need at least {need} rows of each sample, got {p.n} and {q.n}; use fewer folds"
+        )
+    fold_p, fold_q, notes = folds_of(p, q, folds, rng)
+    at = [(np.empty(p.n), np.empty(q.n)) for _ in range(3 if halves else 1)]
+    for k in range(folds):
+        out_p, out_q = fold_p == k, fold_q == k
+        train = p.take(~out_p), q.take(~out_q)
+        tuned = model.tuned(*train, rng)
+        parts = [train, *(zip(_halves(train[0], rng), _halves(train[1], rng), strict=True) if halves else ())]
+        for (at_p, at_q), part in zip(at, parts, strict=True):
+            ratio = tuned.fit(*part, rng)
+            at_p[out_p], at_q[out_q] = ratio(p.take(out_p)), ratio(q.take(out_q))
+    return tuple(Scores(*both, p.weights, q.weights) for both in at), notes
+
+
+def _halves(rows: Rows, rng: np.random.Generator) -> tuple[Rows, Rows]:
+    order = rng.permutation(rows.n)
+    return rows.take(order[: rows.n // 2]), rows.take(order[rows.n // 2 :])
