@@ -1,0 +1,1 @@
+"""Where networks are made and trained; the only place among the estimators that imports torch."""
