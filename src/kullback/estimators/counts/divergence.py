@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from kullback.answer import Answer
 from kullback.divergences import (
     Divergence,
     FDivergence,
@@ -19,12 +19,15 @@ from kullback.divergences import (
 )
 from kullback.divergences.renyi import Renyi
 from kullback.errors import InvalidInputError
-from kullback.estimators.counts import noncentral, quadratic, statistics
+from kullback.estimators.counts import noncentral, quadratic, sparse, statistics
 from kullback.estimators.counts.tally import Counts, count
 from kullback.estimators.method import DivergenceMethod, Estimate
 from kullback.estimators.problem import TwoSamples
 
+Pair = tuple[NDArray[np.int64], NDArray[np.int64]]
+
 _DRAWS = 400
+_NUMBERS = 1_000_000  # in memory at a time
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,8 @@ class Frequencies(DivergenceMethod):
     `bhattacharyya`, through the alpha divergence whose maps they are; for `squared_l2`, whose bias is known exactly.
     Bias and variance are the jackknife's, or a second-order expansion's where leaving out a row can make the value
     infinite; the interval is that of $\hat D / c \sim \chi'^2_k(\lambda)$ with these moments: the limit law where both
-    samples have one law, nearly normal far from it. Cells with few rows are joined for it, smallest with smallest.
+    samples have one law, nearly normal far from it. Classes with fewer than five expected
+    rows are made one for it, those of as many pooled rows together; what this hides goes on top of the upper end.
 
     The value is +inf where a class that only one sample has makes it so; the lower end stays finite. `Smoothed` gives
     a finite value. Weights that are whole numbers are repeated rows; other weights are refused, as are nouns that need
@@ -84,7 +88,8 @@ class Smoothed(DivergenceMethod):
 
     The upper end is the quantile of the divergence under the Dirichlet posteriors of both laws, from draws that `seed`
     fixes, which holds more than its level near equality; the lower end is `Frequencies`'s where that serves, else one
-    from the posterior's bias and variance. Raises `InvalidInputError` for a prior that is not positive. Source: [jeffreys1946].
+    from the posterior's bias and variance. Raises `InvalidInputError` for a prior that is not positive.
+    Source: [jeffreys1946].
 
     >>> import kullback as kb
     >>> from kullback.estimators import Smoothed
@@ -146,11 +151,13 @@ class Smoothed(DivergenceMethod):
         return float(noun(p, q, normalize=True))
 
     def _posterior(self, noun: Divergence, a: Counts, b: Counts, rng: np.random.Generator) -> Counts:
-        found = np.empty(_DRAWS)
-        for i in range(_DRAWS):
-            p, q = (rng.standard_gamma(x + self.prior) for x in (a, b))
-            found[i] = float(noun(p, q, normalize=True))
-        return found
+        together = max(1, _NUMBERS // a.size)
+        found = []
+        for start in range(0, _DRAWS, together):
+            shape = (min(together, _DRAWS - start), a.size)
+            p, q = (rng.standard_gamma(x + self.prior, shape) for x in (a, b))
+            found.append(np.asarray(noun(p, q, normalize=True)))
+        return np.concatenate(found)
 
 
 def _lower_end(value: float, draws: Counts, level: float) -> float:
@@ -206,19 +213,30 @@ def _counts(problem: TwoSamples) -> tuple[Counts, Counts]:
 def _of(measure: FDivergence, a: Counts, b: Counts) -> Estimate:
     if a.size == 1:
         return Estimate(0.0, 0.0, notes=("both samples have one class, the same",))
-    whole = [x.astype(np.int64) for x in (a, b)]
+    whole = a.astype(np.int64), b.astype(np.int64)
+    few = sparse.pooled(*whole)
+    found = statistics.plugin(measure, *whole)
+    hidden = found - statistics.plugin(measure, *few)
 
-    def answer(level: float) -> Answer:
-        return statistics.estimate(measure, whole[0], whole[1], level)
+    def ends(level: float) -> tuple[float, float]:
+        if few[0].size > 1 and math.isfinite(found):
+            answer = statistics.estimate(measure, *few, level, hidden=hidden)
+            return answer.low, answer.high
+        return _lowest(measure, whole, few, level), measure.upper_bound
 
-    notes = _empty(a, b)
-    found = answer(0.95)
-    return Estimate(
-        found.value,
-        statistics.standard_error(measure, *whole),
-        interval=lambda level: (answer(level).low, answer(level).high),
-        notes=notes,
-    )
+    if math.isfinite(found) and few[0].size > 1:
+        value = statistics.estimate(measure, *few, 0.95).value
+    else:
+        value = found
+    return Estimate(value, statistics.standard_error(measure, *few), interval=ends, notes=_empty(a, b))
+
+
+def _lowest(measure: FDivergence, whole: Pair, few: Pair, level: float) -> float:
+    """Where the value is +inf: what joined cells show, or a single cell by itself; each half as likely to fail."""
+    lower = 0.0
+    if few[0].size > 1:
+        lower = statistics.estimate(measure, *few, (1.0 + level) / 2.0).low
+    return max(0.0, lower, sparse.lacking_bound(measure, *whole, (3.0 + level) / 4.0))
 
 
 def _empty(a: Counts, b: Counts) -> tuple[str, ...]:

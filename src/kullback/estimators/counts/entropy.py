@@ -36,9 +36,9 @@ class CountedEntropy(EntropyMethod):
 
     def of_tally(self, t: Tally) -> Estimate:
         """The estimate from the counts of the counts."""
-        value = self.value(t)
         if t.classes == 1:
-            return _one_class(value, t)
+            return one_class(t)
+        value = self.value(t)
         error = math.sqrt(max(self._variance(t), _second_order(t)))
         left = self._bias_left(t, value)
         notes, distrust = _told(t, self._least_coverage)
@@ -123,7 +123,7 @@ class MillerMadow(CountedEntropy):
 
 @dataclass(frozen=True)
 class Grassberger(CountedEntropy):
-    r"""Grassberger's entropy, whose bias falls off exponentially in the expected counts.
+    r"""Grassberger's entropy, whose bias falls off exponentially in the expected counts, down to 1/2n.
 
     $$\log n - \frac1n \sum_i n_i G(n_i), \qquad
       G(k) = \psi(k) + \tfrac12 (-1)^k \left[\psi\left(\tfrac{k+1}{2}\right) - \psi\left(\tfrac k2\right)\right]$$
@@ -210,16 +210,15 @@ def _second_order(t: Tally) -> float:
     return (t.classes - 1) / (2.0 * t.n**2)
 
 
-def _one_class(value: float, t: Tally) -> Estimate:
+def one_class(t: Tally) -> Estimate:
+    """An entropy of 0, up to that of a law with a second class that is rare enough to stay unseen."""
+
     def interval(level: float) -> tuple[float, float]:
-        # a second class may have this share and still not be seen
         share = -math.expm1(math.log((1.0 - level) / 2.0) / t.n)
         pair = tally(np.array([share, 1.0 - share]))
-        return min(0.0, value), max(value, shannon.plug_in(pair))
+        return 0.0, shannon.plug_in(pair)
 
-    return Estimate(
-        value, 0.0, interval=interval, notes=("one class only; the upper end allows for a second",)
-    )
+    return Estimate(0.0, 0.0, interval=interval, notes=("one class only; the upper end allows for a second",))
 
 
 def _told(t: Tally, least: float) -> tuple[tuple[str, ...], str]:

@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 from scipy.special import betainc, chdtrc, digamma, gammaln, polygamma
 
 from kullback.errors import InvalidInputError
-from kullback.estimators.counts.entropy import counted, refusal
+from kullback.estimators.counts.entropy import counted, one_class, refusal
 from kullback.estimators.counts.tally import Tally
 from kullback.estimators.method import EntropyMethod, Estimate
 from kullback.estimators.problem import OneSample
@@ -76,7 +76,7 @@ class NSB(EntropyMethod):
         """The estimate from the counts of the counts."""
         k = t.classes if self.classes is None else self.classes
         if k == 1:
-            return Estimate(0.0, 0.0, notes=("only one class is possible",))
+            return one_class(t)
         posterior = Posterior(t, k)
         notes, distrust = self._told(t, posterior)
         return Estimate(
