@@ -114,7 +114,11 @@ def variance(w: Floats, covariance: Floats, excess: Floats, n: int, *, floor: fl
     >>> variance(np.ones(1), np.eye(1), 100 * np.eye(1), 200)
     0.5
     """
-    plain = float(w @ covariance @ w)
+    return corrected(float(w @ covariance @ w), w, excess, n, floor=floor)
+
+
+def corrected(plain: float, w: Floats, excess: Floats, n: int, *, floor: float = _FLOOR) -> float:
+    """As `variance`, from the jackknife's variance of the combination itself."""
     return max(plain - float(w @ excess @ w) / n, floor * plain)
 
 

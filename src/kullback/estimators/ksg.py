@@ -1,0 +1,224 @@
+"""Mutual information of continuous variables by nearest neighbours, after Kraskov, Stögbauer and Grassberger."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kullback.errors import InvalidInputError, TieWarning
+from kullback.estimators import ksg_pass
+from kullback.estimators.ksg_pass import Joint
+from kullback.estimators.method import Estimate, InformationMethod
+from kullback.estimators.neighbour_weights import (
+    Weighting,
+    corrected,
+    grid,
+    information_excess,
+    information_prior,
+    jackknife,
+    single,
+    weigh,
+)
+from kullback.estimators.normal_scores import Ranked, ranked, scores
+from kullback.estimators.problem import JointSample
+from kullback.estimators.samples import Sample
+from kullback.estimators.trees import Block, Margin, SortedColumn, Tree
+
+Floats = NDArray[np.float64]
+
+_TESTED = 64  # the largest k of a test: a larger one costs more than the power it adds
+_MODELLED = 6  # columns of x and y together up to which the interval was seen to cover
+
+
+@dataclass(frozen=True)
+class KSG(InformationMethod):
+    r"""Mutual information from the distance to the k-th neighbour, and how many rows are closer in x and in y alone.
+
+    $$\hat I_k = \psi(k) + \psi(n) - \frac{1}{n} \sum_i \big[\psi(n_x(i) + 1) + \psi(n_y(i) + 1)\big], \qquad
+    \hat I = \sum_k w_k \hat I_k$$
+
+    Distances are largest differences; $n_x(i)$ counts the other rows whose x is closer to row i than its k-th neighbour
+    in (x, y). By default k runs over a grid from 1 to 20 with weights that trade bias for noise, and what bias they may
+    leave widens the interval; the standard error is the delete-one jackknife's, corrected for its excess. One `k` gives
+    the estimate of the paper as it is, with no allowance for its bias.
+
+    With `scores`, each column is replaced by the normal scores of its ranks, so that no monotone map of a column
+    matters, and equal values are put in an order that depends on nothing but the data. `scores=False` keeps the
+    geometry of several columns, each variable divided by its spread; equal values are then an error in the result,
+    which a `TieWarning` tells. Constant columns tell nothing and are left out. No interval is given where the estimate
+    saturates or rests on the model of its bias, and beyond 6 columns.
+
+    Rows of unequal weight, a `given`, discrete columns and divergences other than KL are refused. Raises
+    `InvalidInputError` with no more than k rows. Source: [kraskov2004], [efron1981].
+
+    >>> import kullback as kb
+    >>> x = [0.0, 1.0, 2.0, 3.0]
+    >>> round(kb.mutual_information(x, x, method=KSG(k=1)).value, 9)  # ψ(4) − ψ(1) = 1 + 1/2 + 1/3
+    1.833333333
+    """
+
+    k: int | None = None
+    scores: bool = True
+
+    def __post_init__(self) -> None:
+        if self.k is not None and (not isinstance(self.k, int) or self.k < 1):
+            raise InvalidInputError(
+                f"k must be a whole number from 1 on, or None for a weighted grid; got {self.k!r}"
+            )
+
+    @property
+    def name(self) -> str:
+        """The name in an answer."""
+        of = "weighted k" if self.k is None else f"k={self.k}"
+        return f"KSG({of})" if self.scores else f"KSG({of}, raw)"
+
+    def refusal(self, problem: JointSample) -> str:
+        """Continuous x and y, rows of equal weight, nothing given, KL."""
+        if problem.divergence is not None:
+            return f"estimates the KL information only, not that of {problem.divergence}"
+        if problem.given is not None:
+            return "does not condition; take a conditional method for `given`"
+        if not problem.continuous:
+            return "needs continuous columns; take a method for mixed or discrete ones"
+        if problem.weights is not None:
+            return "counts rows, which have no weight; repeat or resample them"
+        return ""
+
+    def estimate(self, problem: JointSample) -> Estimate:
+        """The information in nats, and how sure."""
+        needed = grid(problem.n)[-1] if self.k is None else self.k
+        if problem.n <= needed:
+            raise InvalidInputError(f"KSG needs > {needed} samples, got {problem.n}")
+        x, y, notes = _varying(problem)
+        if not x.shape[1] or not y.shape[1]:
+            return Estimate(0.0, 0.0, notes=notes)
+        both = np.hstack([x, y])
+        ranks = ranked(both)
+        joint = _joint(both[ranks.order], x.shape[1], ranks if self.scores else None)
+        if problem.n == needed + 1:
+            reason = f"{problem.n} rows leave no neighbour to spare for an error"
+            return Estimate(ksg_pass.value(joint, needed), math.inf, distrust=reason, notes=notes)
+        notes = (*notes, *self._ties(ranks))
+        weighting = weigh(problem.n, information_prior(both.shape[1])) if self.k is None else single(self.k)
+        found = _weighted(joint, weighting, both.shape[1])
+        reason = found.distrust
+        if not self.scores and both.shape[1] == 2:
+            reason = reason or _distorted(joint, _joint(both, 1, ranks), found.standard_error)
+        return Estimate(
+            found.value, found.standard_error, found.bias_error, None, reason, (*notes, *found.notes)
+        )
+
+    def statistic(self, problem: JointSample) -> float:
+        """The estimate at one k: the given one, or `k_to_test`."""
+        x, y, _ = _varying(problem)
+        if not x.shape[1] or not y.shape[1]:
+            return 0.0
+        k = self.k or k_to_test(problem.n)
+        if problem.n <= k:
+            raise InvalidInputError(f"KSG needs > {k} samples, got {problem.n}")
+        both = np.hstack([x, y])
+        ranks = ranked(both)
+        return ksg_pass.value(_joint(both[ranks.order], x.shape[1], ranks if self.scores else None), k)
+
+    def _ties(self, ranks: Ranked) -> tuple[str, ...]:
+        if not ranks.tied:
+            return ()
+        told = f"{ranks.tied:.0%} of the rows share a value with another, {ranks.repeated:.0%} all of them"
+        if not self.scores:
+            warnings.warn(
+                TieWarning(f"{told}: raw neighbour distances are wrong then; take KSG(scores=True)"), 4
+            )
+        return (f"ties: {told}",)
+
+
+def k_to_test(n: int) -> int:
+    """The k of a test of independence on n rows: n/16, between 1 and 64; a test wants a larger k than an estimate.
+
+    >>> k_to_test(500)
+    31
+    """
+    return max(1, min(n // 16, _TESTED))
+
+
+def scored_pair(places: NDArray[np.int64]) -> Joint:
+    """Two columns of normal scores: the rows ascend in x, and have these places in y."""
+    column = scores(len(places))
+    tree = Tree(np.column_stack([column, column[places]]))
+    return Joint(tree, SortedColumn(column, tree.rows), SortedColumn(column, places[tree.rows]))
+
+
+def _varying(problem: JointSample) -> tuple[Floats, Floats, tuple[str, ...]]:
+    """The columns of x and y that are not constant, and a note about those that are."""
+    kept = []
+    notes = []
+    for sample in (problem.x, problem.y):
+        varies = (sample.values != sample.values[0]).any(axis=0)
+        kept.append(_spread_one(sample, varies))
+        if not varies.all():
+            notes.append(f"`{sample.name}` has {int((~varies).sum())} constant columns, which tell nothing")
+    return kept[0], kept[1], tuple(notes)
+
+
+def _spread_one(sample: Sample, varies: NDArray[np.bool_]) -> Floats:
+    """The columns in units of their common spread, so that x and y weigh the same in a distance."""
+    values = sample.values if varies.all() else sample.values[:, varies]
+    return values / math.sqrt(values.var(axis=0).mean()) if values.shape[1] else values
+
+
+def _joint(both: Floats, width: int, ranks: Ranked | None) -> Joint:
+    """The tree and its margins: x is the first `width` columns; without ranks, the columns as they are."""
+    if ranks is not None:
+        if both.shape[1] == 2:
+            return scored_pair(ranks.places[:, 1])
+        both = scores(len(both))[ranks.places]
+    tree = Tree(both)
+    ordered = tree.points[tree.rows]
+    return Joint(tree, _margin(ordered[:, :width]), _margin(ordered[:, width:]))
+
+
+def _margin(columns: Floats) -> Margin:
+    return SortedColumn.of(columns[:, 0]) if columns.shape[1] == 1 else Block.of(columns)
+
+
+def _weighted(joint: Joint, weighting: Weighting, dimension: int) -> Estimate:
+    """The weighted estimate, its corrected jackknife error, and what speaks against trusting it."""
+    n, w = joint.n, weighting.weights
+    move = w - np.eye(len(w))[min(4, len(w) - 1)]  # from k = 5, the fifth of the grid
+    found = ksg_pass.run(joint, weighting.ks, np.stack([w, move]))
+    value = float(w @ found.values)
+    plain = jackknife(found.deleted)
+    excess = information_excess().matrix(weighting.ks)
+    variance = corrected(float(plain[0, 0]), w, excess, n)
+    noise = corrected(float(plain[1, 1]), move, excess, n, floor=0.3)
+    lean = abs(float(move @ found.values)) / math.sqrt(noise) if noise > 0 else 0.0
+    notes = []
+    if lean > 3:
+        notes.append(f"the correction of bias moved the value by {lean:.0f} of its own standard errors")
+    if weighting.bias_error**2 > variance:
+        notes.append("what bias may be left outweighs chance in the interval")
+    reason = _distrust(value, found.inside, n, weighting.ks, dimension, lean)
+    return Estimate(value, math.sqrt(variance), weighting.bias_error, None, reason, tuple(notes))
+
+
+def _distrust(value: float, inside: float, n: int, ks: tuple[int, ...], dimension: int, lean: float) -> str:
+    """Why no interval can be vouched for, if so."""
+    k = min(ks, key=lambda each: abs(each - 5))
+    if value > 0.5 * math.log(n / 5) or inside < min(2 * k, 0.5 * math.sqrt(k * n)):
+        return f"so much information cannot be resolved by {n} rows: the estimate saturates, the truth may be larger"
+    if dimension > _MODELLED:
+        return f"with {dimension} columns the bias is larger than any model of it that was verified"
+    if lean > 3 and value > 2:
+        return "the value rests on the model of its bias more than on the data"
+    return ""
+
+
+def _distorted(raw: Joint, scored: Joint, error: float) -> str:
+    """Heavy tails: raw columns and normal scores have one information, and should tell it alike."""
+    k = min(5, raw.n - 1)
+    if abs(ksg_pass.value(raw, k) - ksg_pass.value(scored, k)) <= 2 * error:
+        return ""
+    return "raw columns and their normal scores disagree, as under heavy tails; take KSG(scores=True)"
