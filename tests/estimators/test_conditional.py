@@ -1,0 +1,158 @@
+"""Information given a third variable: deletion held against deletion, known values, coverage, refusals."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.special import digamma
+
+import kullback as kb
+from estimators.mixed_samples import Draw, coverage, ends, joint
+from kullback.errors import InvalidInputError, UnsupportedPairError
+from kullback.estimators.conditional import ConditionalKSG
+from kullback.estimators.gaussian_copula import GaussianCopula
+from kullback.estimators.strips import Strips, local_terms
+from kullback.estimators.trees import Tree
+
+
+def _apart(*columns):
+    """Largest distance over the columns between all pairs of rows."""
+    return np.max([np.abs(c[:, None] - c) for c in columns], axis=0)
+
+
+def _by_definition(x, y, z, k):
+    whole = _apart(x, y, z)
+    np.fill_diagonal(whole, np.inf)
+    reach = np.sort(whole, axis=1)[:, k - 1][:, None]
+
+    def inside(*columns):
+        return digamma((_apart(*columns) < reach).sum(axis=1))
+
+    return digamma(k) - np.mean(inside(x, z) + inside(y, z) - inside(z))
+
+
+def _square(n: int) -> Draw:
+    """x and y both follow z², and y what is left of x: log(1 + 9/16)/2."""
+
+    def draw(rng):
+        z, u, e = rng.normal(size=(3, n))
+        return joint(z**2 + u, z**2 + 0.75 * u + e, z)
+
+    return draw
+
+
+def _uniform(n: int) -> Draw:
+    """What is left of x is uniform, and of y the same plus another: 1/2."""
+
+    def draw(rng):
+        u, e = rng.random((2, n))
+        z = rng.normal(size=n)
+        return joint(0.5 * z + u, z + u + e, z)
+
+    return draw
+
+
+def _apart_given(n: int) -> Draw:
+    """Dependent only through z: 0."""
+
+    def draw(rng):
+        z, u, e = rng.normal(size=(3, n))
+        return joint(np.sin(2 * z) + u, z + e, z)
+
+    return draw
+
+
+# nothing was set on these
+JUDGED = {
+    "square": (_square, math.log(1 + 9 / 16) / 2),
+    "uniform": (_uniform, 0.5),
+    "independent": (_apart_given, 0.0),
+}
+
+
+def test_every_estimate_without_a_row_is_the_one_of_the_rows_that_are_left():
+    rng = np.random.default_rng(1)
+    x, y, z = rng.normal(size=(3, 50))
+    x, y = x + z, x + y + z
+    y[:9] = y[9:18]  # equal distances in a margin
+    ks = (1, 2, 4)
+    distances, rows = Tree(np.column_stack([x, y, z])).neighbours(5)
+    margins = [
+        Strips(np.column_stack([x, z]), -1),
+        Strips(np.column_stack([y, z]), -1),
+        Strips(z[:, None], 1),
+    ]
+    found = local_terms(margins, distances, rows, ks)
+    for a, k in enumerate(ks):
+        assert digamma(k) + found.own[:, a].mean() == pytest.approx(_by_definition(x, y, z, k), abs=1e-13)
+        literal = [_by_definition(*(np.delete(c, j) for c in (x, y, z)), k) for j in range(50)]
+        assert digamma(k) + found.without[:, a] / 49 == pytest.approx(literal, abs=1e-13)
+
+
+@pytest.mark.parametrize("case", JUDGED)
+def test_the_interval_holds_the_truth(case):
+    draw, truth = JUDGED[case]
+    assert coverage(ConditionalKSG(), draw(300), truth, draws=12, seed=2) >= 0.88
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [300, 1000])
+@pytest.mark.parametrize("case", JUDGED)
+def test_the_interval_holds_the_truth_over_many_draws(case, n):
+    draw, truth = JUDGED[case]
+    assert coverage(ConditionalKSG(), draw(n), truth, draws=100, seed=3) >= 0.90
+
+
+def test_normal_variables_as_the_copula_has_them():
+    rng = np.random.default_rng(4)
+    z, u, e = rng.normal(size=(3, 1500))
+    problem = joint(z + u, z + u + e, z)
+    low, high = ends(ConditionalKSG().estimate(problem))
+    assert low < GaussianCopula().estimate(problem).value < high
+
+
+def test_monotone_maps_and_the_order_of_rows_change_nothing():
+    rng = np.random.default_rng(5)
+    z, u, e = rng.normal(size=(3, 200))
+    x, y = z + u, z + u + e
+    base = kb.mutual_information(x, y, given=z, method=ConditionalKSG(k=3))
+    order = rng.permutation(200)
+    for other in [
+        kb.mutual_information(np.exp(x), y**3, given=1e90 * z, method=ConditionalKSG(k=3)),
+        kb.mutual_information(x[order], y[order], given=z[order], method=ConditionalKSG(k=3)),
+        kb.mutual_information(y, x, given=z, method=ConditionalKSG(k=3)),
+    ]:
+        assert (other.value, other.high) == pytest.approx((base.value, base.high), abs=1e-12)
+
+
+def test_a_discrete_condition_makes_strata_and_a_mixed_one_both():
+    rng = np.random.default_rng(6)
+    c = rng.integers(0, 2, 1200)
+    z, u, e = rng.normal(size=(3, 1200))
+    x, y = u + 5 * c, np.where(c == 0, u, 0) + e - 5 * c
+    truth = math.log(2) / 4
+    strata = ConditionalKSG().estimate(joint(x, y, c, (None, None, "discrete")))
+    low, high = ends(strata)
+    assert low < truth < high
+    both = ConditionalKSG().estimate(
+        joint(x + z, y + z, np.column_stack([c, z]), (None, None, ["discrete", "continuous"]))
+    )
+    low, high = ends(both)
+    assert low < truth < high
+
+
+def test_constants_and_refusals():
+    x, y, z = np.random.default_rng(7).normal(size=(3, 60))
+    assert kb.mutual_information(np.zeros(60), y, given=z, method=ConditionalKSG()).value == 0.0
+    with pytest.raises(UnsupportedPairError, match="KSG"):
+        kb.mutual_information(x, y, method=ConditionalKSG())
+    with pytest.raises(UnsupportedPairError, match="need > k samples"):
+        kb.mutual_information(x[:9], y[:9], given=z[:9], method=ConditionalKSG(k=8))
+    with pytest.raises(UnsupportedPairError, match="no local formula"):
+        kb.mutual_information(x, y, given=z, divergence=kb.js, method=ConditionalKSG())
+    with pytest.raises(InvalidInputError, match="whole number"):
+        ConditionalKSG(k=0)
+    twice = kb.mutual_information(np.tile(x, 2), np.tile(y, 2), given=np.tile(z, 2), method=ConditionalKSG())
+    assert twice.low == -math.inf
