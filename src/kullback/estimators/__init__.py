@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kullback.estimators.adaptive_bins import AdaptiveBins, EqualFrequencyBins
+from kullback.estimators.compression import Autoencoder, PrincipalComponents
 from kullback.estimators.conditional import ConditionalKSG
 from kullback.estimators.counts import (
     NSB,
@@ -60,6 +61,7 @@ __all__ = [
     "NWJ",
     "ULSIF",
     "AdaptiveBins",
+    "Autoencoder",
     "ChaoShen",
     "ChaoWangJost",
     "ClassifierRatio",
@@ -94,6 +96,7 @@ __all__ = [
     "NearestKL",
     "PlanTransport",
     "PlugIn",
+    "PrincipalComponents",
     "Ross",
     "Scott",
     "Screening",

@@ -8,6 +8,7 @@ from kullback.answer import Answer
 from kullback.divergences import FDivergence, Noun, kl
 from kullback.errors import DTypeError, UnsupportedPairError
 from kullback.estimators import choose, interval, permutation
+from kullback.estimators.compression import Compress, compressed
 from kullback.estimators.method import DivergenceMethod, EntropyMethod, InformationMethod
 from kullback.estimators.problem import Problem, read_joint, read_one, read_two
 from kullback.estimators.samples import Kinds, Missing
@@ -89,6 +90,7 @@ def mutual_information(
     given: Any = None,
     divergence: FDivergence = kl,
     method: InformationMethod | Auto = "auto",
+    compress: Compress = None,
     kind_x: Kinds = None,
     kind_y: Kinds = None,
     kind_given: Kinds = None,
@@ -105,7 +107,9 @@ def mutual_information(
     `x`, `y` and `given` have the same number of rows and any number of columns; kinds, weights, missing values, method
     and seed are those of `estimate`. Another `divergence` gives another f-information. `permutations` > 0 adds the
     p-value of independence as `answer.p_value`. Values below zero are what the data said: at independence half of them
-    are. Raises as `estimate` does. Source: [kraskov2004], [cover2006].
+    are. `compress` makes the columns of x and of y fewer first, by one compressor for each of them or by a pair (None
+    leaves a variable as it is); the information can only become smaller, and the notes say what was kept. Raises as
+    `estimate` does. Source: [kraskov2004], [cover2006].
 
     >>> import kullback as kb
     >>> x = ["a", "b"] * 500
@@ -122,7 +126,9 @@ def mutual_information(
         missing=missing,
         seed=seed,
     )
+    problem, kept = compressed(problem, compress)
     used, notes = _chosen(method, InformationMethod, choose.for_information, problem)
+    notes = (*notes, *kept)
     found = used.estimate(problem)
     p = permutation.independence(used, problem, permutations) if permutations else None
     return interval.answer(found, method=used.name, n=problem.n, level=level, p_value=p, notes=notes)

@@ -49,6 +49,8 @@ Architecture = Joint | Separable
 class Training:
     r"""How a critic is trained: Adam on batches, stopped on rows that it was not trained on.
 
+    $$\eta_t = \frac{\eta}{2} \Big(1 + \cos \frac{\pi t}{\text{steps}}\Big), \qquad \eta = \texttt{learning\_rate}$$
+
     The rows are split into `folds`; each is judged by a critic that saw none of it. Of the other rows, the share
     `watched` decides when to stop: after `patience` steps without gain, or `steps` in all. For the product of the
     margins a `Joint` critic sees `partners` other rows of the batch for each row, a `Separable` one all of them. Raises
