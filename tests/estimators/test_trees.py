@@ -118,6 +118,15 @@ def test_in_order_is_about_rows() -> None:
     assert (tree.rows[places] == rows[tree.rows]).all()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_kth_distance_is_that_of_the_list(engine: type, metric: str, kind: str) -> None:
+    tree = engine(points(kind), metric=metric)
+    for k in (1, 4):
+        assert (tree.kth(k) == tree.in_order(k)[0][:, -1]).all()
+
+
 def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     p = np.random.default_rng(0).standard_normal((6000, 6))
     alone = by_numba.CompiledTree(p)

@@ -130,7 +130,8 @@ class KSG(InformationMethod):
         told = f"{ranks.tied:.0%} of the rows share a value with another, {ranks.repeated:.0%} all of them"
         if not self.scores:
             warnings.warn(
-                TieWarning(f"{told}: raw neighbour distances are wrong then; take KSG(scores=True)"), 4
+                TieWarning(f"{told}: raw neighbour distances are wrong then; take KSG(scores=True)"),
+                stacklevel=4,
             )
         return (f"ties: {told}",)
 

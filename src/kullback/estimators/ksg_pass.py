@@ -52,7 +52,7 @@ class _Reach:
 
 def value(joint: Joint, k: int) -> float:
     r"""The estimate at one k: $\psi(k) + \psi(n) - \langle \psi(n_x + 1) + \psi(n_y + 1) \rangle$."""
-    radii = joint.tree.in_order(k)[0][:, -1:].copy()
+    radii = joint.tree.kth(k)[:, None]
     psi = _psi(joint.n)
     total = sum(psi[np.maximum(margin.counts(radii), 1)].mean() for margin in (joint.x, joint.y))
     return float(psi[k] + psi[joint.n] - total)

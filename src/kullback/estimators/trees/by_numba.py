@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numba import config
 
-from kullback.estimators.trees import kernels
+from kullback.estimators.trees import kernels, plane
 from kullback.estimators.trees.by_scipy import Floats, Ints, Metric
 from kullback.estimators.trees.strips import strips as _strips
 
@@ -34,6 +34,18 @@ class CompiledTree:
     def in_order(self, k: int) -> tuple[Floats, Ints]:
         """The neighbours of each point, points in the order of `rows` and numbered in it."""
         return self._nearest(self._leaves, k, True)
+
+    def kth(self, k: int) -> Floats:
+        """The distance of each point from its k-th neighbour, points in the order of `rows`."""
+        if self._leaves.shape[1] != 2 or self._euclid:
+            return self.in_order(k)[0][:, -1].copy()
+        distances = np.empty(len(self._leaves))
+
+        def part(begin: int, end: int) -> None:
+            plane.kth(self._leaves, self._nodes, k, begin, end, distances)
+
+        in_threads(part, len(self._leaves), self._leaves.size)
+        return distances
 
     def _nearest(self, asked: Floats, k: int, own: bool) -> tuple[Floats, Ints]:
         distances = np.empty((len(asked), k))

@@ -28,6 +28,10 @@ class ScipyTree:
         """The neighbours of each point, points in the order of `rows`."""
         return self.neighbours(k)
 
+    def kth(self, k: int) -> Floats:
+        """The distance of each point from its k-th neighbour."""
+        return self.neighbours(k)[0][:, -1].copy()
+
     def neighbours(self, k: int, *, queries: Floats | None = None) -> tuple[Floats, Ints]:
         """Distances (m, k), ascending, and the rows of the k nearest points."""
         asked = self._points if queries is None else queries

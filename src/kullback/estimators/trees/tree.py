@@ -57,6 +57,11 @@ class Tree:
         self._enough(k, True)
         return self._engine.in_order(k)
 
+    def kth(self, k: int) -> Floats:
+        """The distance (n,) of each point from its k-th neighbour, in the order of `rows`; the cheapest search."""
+        self._enough(k, True)
+        return self._engine.kth(k)
+
     def counts(self, radii: Floats, *, queries: Floats | None = None, strict: bool = True) -> Ints:
         """How many points lie closer to each query than its radius (`strict`), or at most as far.
 
