@@ -1,0 +1,127 @@
+"""Divergences of two samples from their densities on grids."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kullback.divergences import FDivergence
+from kullback.errors import InvalidInputError
+from kullback.estimators.density.scores import (
+    Reading,
+    normal_scores,
+    optimism,
+    settled,
+    smooth,
+)
+from kullback.estimators.method import DivergenceMethod, Estimate
+from kullback.estimators.problem import TwoSamples
+
+Floats = NDArray[np.float64]
+
+_FLOOR = 0.1  # of one row's kernel: what keeps a ratio finite where a sample has nobody
+
+
+@dataclass(frozen=True)
+class GridDivergence(DivergenceMethod):
+    r"""An f-divergence of one or two columns from kernel densities, corrected by its influence function.
+
+    $$\hat D = \frac1n \sum_i f'\big(\hat t_{-i}(x_i)\big)
+    + \frac1m \sum_j \big(f - t f'\big)\big(\hat t_{-j}(y_j)\big), \qquad \hat t = \hat p / \hat q,$$
+
+    where −i says that a row does not tell of itself. The columns are first mapped to normal scores of the pooled ranks,
+    which changes no f-divergence: scale, place, outliers and the edges of supports do not matter. What the variance of
+    the densities costs is added back, except where f has a kink (total variation). `bandwidth` multiplies the normal
+    reference rule; the interval contains how far the number moves when it is doubled. Where a tenth of one sample lies
+    where the other has no rows, an unbounded divergence has no interval.
+
+    Refuses weights, discrete columns, more than two columns, and what is no f-divergence. Raises `InvalidInputError`
+    for fewer than 10 rows in a sample and for a constant column in one of them. Source: [kandasamy2015], [nguyen2010].
+
+    >>> import numpy as np, kullback as kb
+    >>> from scipy.special import ndtri
+    >>> x = ndtri((np.arange(1000) + 0.5) / 1000)  # normal, and the same moved by 1: KL is 1/2
+    >>> abs(kb.estimate(kb.kl, x, x + 1.0, method=kb.estimators.GridDivergence()).value - 0.5) < 0.05
+    True
+    """
+
+    bandwidth: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (self.bandwidth > 0 and math.isfinite(self.bandwidth)):
+            raise InvalidInputError(
+                f"bandwidth multiplies the reference rule and must be positive, got {self.bandwidth!r}"
+            )
+
+    @property
+    def name(self) -> str:
+        """The name, with the bandwidth where it is not the rule's."""
+        return "GridDivergence" if self.bandwidth == 1.0 else f"GridDivergence({self.bandwidth:g})"
+
+    def refusal(self, problem: TwoSamples) -> str:
+        """Why grids do not serve."""
+        if not isinstance(problem.noun, FDivergence):
+            return f"estimates f-divergences, and {problem.noun} is none"
+        if problem.weighted:
+            return "does not weight rows; leave `weights_x` and `weights_y` out"
+        if not (problem.x.continuous and problem.y.continuous):
+            return "takes continuous columns; count discrete ones"
+        if problem.x.dimension > 2:
+            return f"serves one or two columns, got {problem.x.dimension}; nearest neighbours serve more"
+        return ""
+
+    def estimate(self, problem: TwoSamples) -> Estimate:
+        """The divergence at the rule's bandwidth, with what half and double of it say."""
+        x, y = _scored(problem)
+        if np.array_equal(np.unique(x, axis=0), np.unique(y, axis=0)) and len(x) == len(y):
+            return Estimate(0.0, 0.0, distrust="both samples hold the same rows; they are not two draws")
+        noun = problem.noun
+        assert isinstance(noun, FDivergence)
+        alone = max(_alone(x, y, self.bandwidth), _alone(y, x, self.bandwidth))
+        told = f"{alone:.0%} of the rows of one sample lie where the other has none"
+        notes = (told,) if alone > 0.01 else ()
+        distrust = told if alone > 0.1 and not noun.bounded else ""
+        return settled(lambda factor: _read(noun, x, y, factor), self.bandwidth, notes, distrust)
+
+    def statistic(self, problem: TwoSamples) -> float:
+        """The value at one bandwidth."""
+        assert isinstance(problem.noun, FDivergence)
+        return _read(problem.noun, *_scored(problem), self.bandwidth).value
+
+
+def _scored(problem: TwoSamples) -> tuple[Floats, Floats]:
+    for s in (problem.x, problem.y):
+        if s.n < 10:
+            raise InvalidInputError(f"a density needs at least 10 rows, `{s.name}` has {s.n}")
+        if np.any(np.ptp(s.values, axis=0) == 0):
+            raise InvalidInputError(f"a column of `{s.name}` is constant: its law has no density")
+    pooled = normal_scores(np.concatenate([problem.x.values, problem.y.values]))
+    return pooled[: problem.x.n], pooled[problem.x.n :]
+
+
+def _read(d: FDivergence, x: Floats, y: Floats, factor: float) -> Reading:
+    """The corrected value at one bandwidth."""
+    p, q = smooth(x, 0.9 * factor), smooth(y, 0.9 * factor)
+    floor = _FLOOR * max(p.drawn.height, q.drawn.height)
+    px, qx, py, qy = p.pdf(x), q.pdf(x), p.pdf(y), q.pdf(y)
+
+    def value(own_x: Floats, own_y: Floats) -> tuple[float, float]:
+        slopes = d.slope(np.log((own_x + floor) / (qx + floor)))
+        tilts = d.tilt(np.log((py + floor) / (own_y + floor)))
+        error = math.hypot(slopes.std(ddof=1) / len(x) ** 0.5, tilts.std(ddof=1) / len(y) ** 0.5)
+        return float(slopes.mean() + tilts.mean()), error
+
+    found, error = value(p.without_self(px), q.without_self(qy))
+    if d.curvature_at_one is None:
+        return Reading(found, error, 0.0)
+    correction = optimism(x.shape[1]) * (value(px, qy)[0] - found)
+    return Reading(found + correction, error, correction)
+
+
+def _alone(x: Floats, y: Floats, factor: float) -> float:
+    """The share of the rows of x that have less than three rows of y in reach of the kernel."""
+    q = smooth(y, 0.9 * factor)
+    return float(np.mean(q.pdf(x) < 3 * q.drawn.height))
