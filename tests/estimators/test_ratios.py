@@ -126,7 +126,7 @@ def test_order_units_and_seed_change_nothing(method: ClassifierRatio) -> None:
 
 
 def test_weights_tilt_a_sample() -> None:
-    x, y = normals(3000, 1, 0.0, 7)
+    x, y = normals(1500, 1, 0.0, 7)
     weights = np.exp(0.8 * x[:, 0])  # of N(0, 1), they make it N(0.8, 1)
     answer = kb.estimate(kb.js, x, y, method=ClassifierRatio(), weights_x=weights)
     truth = kb.between(kb.js, stats.norm(0.8, 1), stats.norm(0, 1)).value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kullback.estimators.adaptive_bins import AdaptiveBins, EqualFrequencyBins
 from kullback.estimators.compression import Autoencoder, PrincipalComponents
+from kullback.estimators.chain import ChainedDivergence
 from kullback.estimators.conditional import ConditionalKSG
 from kullback.estimators.counts import (
     NSB,
@@ -23,6 +24,7 @@ from kullback.estimators.critics import (
     InfoNCE,
     JensenShannonCritic,
     Joint,
+    LipschitzCritic,
     Separable,
     Smile,
     Training,
@@ -48,7 +50,14 @@ from kullback.estimators.ksg import KSG
 from kullback.estimators.mixed_neighbours import MixedKSG
 from kullback.estimators.nearest_divergence import NearestKL
 from kullback.estimators.nearest_entropy import KozachenkoLeonenko
-from kullback.estimators.ratios import KLIEP, ULSIF, ClassifierRatio, Variational, from_scores
+from kullback.estimators.ratios import (
+    KLIEP,
+    ULSIF,
+    ClassifierRatio,
+    RatioInformation,
+    Variational,
+    from_scores,
+)
 from kullback.estimators.ross import Ross
 from kullback.estimators.screening import Finding, Screening, screen
 from kullback.estimators.spacings import Correa, Ebrahimi, SpacingEntropy, VanEs, Vasicek
@@ -62,6 +71,7 @@ __all__ = [
     "ULSIF",
     "AdaptiveBins",
     "Autoencoder",
+    "ChainedDivergence",
     "ChaoShen",
     "ChaoWangJost",
     "ClassifierRatio",
@@ -91,12 +101,14 @@ __all__ = [
     "KernelPotentials",
     "KozachenkoLeonenko",
     "LineTransport",
+    "LipschitzCritic",
     "MillerMadow",
     "MixedKSG",
     "NearestKL",
     "PlanTransport",
     "PlugIn",
     "PrincipalComponents",
+    "RatioInformation",
     "Ross",
     "Scott",
     "Screening",

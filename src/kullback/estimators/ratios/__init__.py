@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from kullback.estimators.ratios.classifier import ClassifierRatio
+from kullback.estimators.ratios.information import RatioInformation
 from kullback.estimators.ratios.kernels import KLIEP, ULSIF
 from kullback.estimators.ratios.scores import from_scores
 from kullback.estimators.ratios.variational import Variational
 
-__all__ = ["KLIEP", "ULSIF", "ClassifierRatio", "Variational", "from_scores"]
+__all__ = ["KLIEP", "ULSIF", "ClassifierRatio", "RatioInformation", "Variational", "from_scores"]

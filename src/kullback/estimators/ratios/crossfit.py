@@ -7,17 +7,18 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from kullback.divergences import FDivergence
+from kullback.divergences import FDivergence, kl
 from kullback.errors import InvalidInputError
 from kullback.estimators.method import DivergenceMethod, Estimate
 from kullback.estimators.problem import TwoSamples
 from kullback.estimators.ratios.cells import missed
+from kullback.estimators.ratios.finer import finer
 from kullback.estimators.ratios.model import RatioModel
-from kullback.estimators.ratios.rows import Rows, folds_of, pair_of
+from kullback.estimators.ratios.rows import Ints, Rows, folds_of, pair_of
 from kullback.estimators.ratios.scores import Scores, direct
 from kullback.estimators.ratios.views import refusal, view
 
-_PER_FOLD = 4  # rows of each sample in a fold, at least
+PER_FOLD = 4  # rows of each sample in a fold, at least
 
 
 @dataclass(frozen=True)
@@ -67,18 +68,17 @@ def corrected(d: FDivergence, p: Rows, q: Rows, scores: tuple[Scores, ...]) -> E
     found = direct(d, full)
     if not math.isfinite(drift):
         return replace(found, distrust=found.distrust or "models of half the rows give no finite number")
-    return replace(
-        found,
-        value=found.value + drift,
-        bias_error=math.hypot(drift, 0.5 * (first - second), missed(d, p, q, full)),
-    )
+    doubt = math.hypot(drift, 0.5 * (first - second), missed(d, p, q, full))
+    drift_of_kl = full.value(kl) - 0.5 * sum(half.value(kl) for half in halves)
+    reason = found.distrust or finer(p, q, full, abs(drift_of_kl))
+    return replace(found, value=found.value + drift, bias_error=doubt, distrust=reason)
 
 
 def crossed(
     model: RatioModel, p: Rows, q: Rows, folds: int, rng: np.random.Generator, *, halves: bool
 ) -> tuple[tuple[Scores, ...], tuple[str, ...]]:
     """Scores of every row by models of the other folds, by models of each half of those if asked, and notes."""
-    need = folds * _PER_FOLD
+    need = folds * PER_FOLD
     if min(p.n, q.n) < need:
         raise InvalidInputError(
             f"{folds} folds need at least {need} rows of each sample, got {p.n} and {q.n}; use fewer folds"
@@ -89,13 +89,15 @@ def crossed(
         out_p, out_q = fold_p == k, fold_q == k
         train = p.take(~out_p), q.take(~out_q)
         tuned = model.tuned(*train, rng)
-        parts = [train, *(zip(_halves(train[0], rng), _halves(train[1], rng), strict=True) if halves else ())]
+        half_p, half_q = (halves_of(np.arange(rows.n), rng) if halves else () for rows in train)
+        parts = [train, *((train[0].take(a), train[1].take(b)) for a, b in zip(half_p, half_q, strict=True))]
         for (at_p, at_q), part in zip(at, parts, strict=True):
             ratio = tuned.fit(*part, rng)
             at_p[out_p], at_q[out_q] = ratio(p.take(out_p)), ratio(q.take(out_q))
     return tuple(Scores(*both, p.weights, q.weights) for both in at), notes
 
 
-def _halves(rows: Rows, rng: np.random.Generator) -> tuple[Rows, Rows]:
-    order = rng.permutation(rows.n)
-    return rows.take(order[: rows.n // 2]), rows.take(order[rows.n // 2 :])
+def halves_of(rows: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """The rows in two parts at random."""
+    order = rng.permutation(rows)
+    return order[: len(rows) // 2], order[len(rows) // 2 :]

@@ -65,8 +65,12 @@ def _read(s: Sample, weights: Weights) -> Rows:
 
 
 def _sorted(rows: Rows) -> Rows:
-    table = np.column_stack([rows.mass, rows.table])
-    return rows.take(np.lexsort(table.T))
+    return rows.take(in_order(np.column_stack([rows.mass, rows.table])))
+
+
+def in_order(table: Floats) -> Ints:
+    """The numbers of the rows, in an order that depends on what is in them alone."""
+    return np.lexsort(table.T).astype(np.int64)
 
 
 def standardised(values: Floats) -> Floats:
