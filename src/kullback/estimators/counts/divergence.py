@@ -21,6 +21,7 @@ from kullback.divergences.renyi import Renyi
 from kullback.errors import InvalidInputError
 from kullback.estimators.counts import noncentral, quadratic, sparse, statistics
 from kullback.estimators.counts.tally import Counts, count
+from kullback.estimators.counts.variation import estimate_variation
 from kullback.estimators.method import DivergenceMethod, Estimate
 from kullback.estimators.problem import TwoSamples
 
@@ -38,8 +39,9 @@ class Frequencies(DivergenceMethod):
     `bhattacharyya`, through the alpha divergence whose maps they are; for `squared_l2`, whose bias is known exactly.
     Bias and variance are the jackknife's, or a second-order expansion's where leaving out a row can make the value
     infinite; the interval is that of $\hat D / c \sim \chi'^2_k(\lambda)$ with these moments: the limit law where both
-    samples have one law, nearly normal far from it. Classes with fewer than five expected
-    rows are made one for it, those of as many pooled rows together; what this hides goes on top of the upper end.
+    samples have one law, nearly normal far from it. Classes that expect less than one row are made one for the value,
+    those that expect less than five for the interval, equals by their pooled rows with equals; what the interval hides
+    so goes on top of its upper end.
 
     The value is +inf where a class that only one sample has makes it so; the lower end stays finite. `Smoothed` gives
     a finite value. Weights that are whole numbers are repeated rows; other weights are refused, as are nouns that need
@@ -218,17 +220,25 @@ def _of(measure: FDivergence, a: Counts, b: Counts) -> Estimate:
     found = statistics.plugin(measure, *whole)
     hidden = found - statistics.plugin(measure, *few)
 
+    shown = math.isfinite(found) and few[0].size > 1
+    value = _value(measure, whole) if shown else found
+
     def ends(level: float) -> tuple[float, float]:
-        if few[0].size > 1 and math.isfinite(found):
+        if shown:
             answer = statistics.estimate(measure, *few, level, hidden=hidden)
-            return answer.low, answer.high
+            return min(answer.low, value), max(answer.high, value)
         return _lowest(measure, whole, few, level), measure.upper_bound
 
-    if math.isfinite(found) and few[0].size > 1:
-        value = statistics.estimate(measure, *few, 0.95).value
-    else:
-        value = found
     return Estimate(value, statistics.standard_error(measure, *few), interval=ends, notes=_empty(a, b))
+
+
+def _value(measure: FDivergence, whole: Pair) -> float:
+    """Less its bias, which the second order tells for cells that can expect a row; the others hide little."""
+    a, b = sparse.pooled(*whole, least=1.0)
+    if not measure.curvature_at_one:
+        return estimate_variation(a, b, 0.95).value
+    moments = statistics.jackknife(measure, a, b) if measure.bounded else statistics.expansion(measure, a, b)
+    return statistics.plugin(measure, a, b) - moments.bias
 
 
 def _lowest(measure: FDivergence, whole: Pair, few: Pair, level: float) -> float:
@@ -257,6 +267,8 @@ def _renyi(noun: object, a: Counts, b: Counts) -> Estimate:
     growth = order * (order - 1.0)
 
     def mapped(d: float) -> float:
+        if d < 0.0:
+            return scale * order * d  # an estimate below 0 has no logarithm; the map goes on straight
         if d == math.inf or growth * d <= -1.0:
             return math.inf
         return scale * math.log1p(growth * d) / (order - 1.0)

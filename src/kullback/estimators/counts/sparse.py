@@ -46,7 +46,7 @@ def joined(a: Counts, b: Counts) -> tuple[Counts, Counts]:
     return _summed(a, home), _summed(b, home)
 
 
-def pooled(a: Counts, b: Counts) -> tuple[Counts, Counts]:
+def pooled(a: Counts, b: Counts, *, least: float = LEAST_EXPECTED) -> tuple[Counts, Counts]:
     """Small cells of as many pooled rows made one, in an order that neither names nor the division of rows decides.
 
     For cells without an order of their own. To join them by anything else that counts tell would be to sort them by
@@ -57,7 +57,7 @@ def pooled(a: Counts, b: Counts) -> tuple[Counts, Counts]:
     """
     n, m = a.sum(), b.sum()
     total = a + b
-    small = total * (min(n, m) / (n + m)) < LEAST_EXPECTED
+    small = total * (min(n, m) / (n + m)) < least
     _, group = np.unique(total[small], return_inverse=True)
     order = np.lexsort((a[~small], total[~small]))
 
