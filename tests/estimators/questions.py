@@ -134,6 +134,8 @@ def questions() -> tuple[Question, ...]:
         ]
         data = {"x": few, "y": other}
         found.append(Question(f"classes-{noun.name}", DivergenceMethod, data, noun, {"kind": "discrete"}))
+    both = {"x": np.column_stack([x[:, :1], few]), "y": np.column_stack([moved[:, :1], other])}
+    found.append(Question("both-kl", DivergenceMethod, both, kb.kl, {"kind": ("continuous", "discrete")}))
     return tuple(found)
 
 
