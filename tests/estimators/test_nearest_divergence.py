@@ -81,6 +81,30 @@ def test_samples_that_hardly_overlap_have_no_interval() -> None:
     assert "overlap" in found.notes[0]
 
 
+def test_a_tail_that_the_other_law_lacks_leaves_no_interval() -> None:
+    rng = np.random.default_rng(0)
+    found = estimate(kb.kl, rng.standard_cauchy(500), rng.standard_normal(500), method=NearestKL())
+    assert found.high == math.inf  # KL is infinite
+    assert "tail" in found.notes[0]
+
+
+def test_references_with_many_parameters_widen_the_interval() -> None:
+    rng = np.random.default_rng(1)
+    found = estimate(
+        kb.kl, rng.standard_normal((300, 20)), rng.standard_normal((300, 20)), method=NearestKL()
+    )
+    assert found.value > 0.3  # two shapes of 20 columns, each fitted to 300 rows, differ
+    assert found.low < 0
+
+
+def test_a_column_that_repeats_one_value_leaves_no_interval() -> None:
+    x, y = pair(300, 300, 2)
+    x[:30, 0] = 0.0
+    found = estimate(kb.kl, x, y, method=NearestKL())
+    assert found.high == math.inf
+    assert "column 0 of `x`" in found.notes[0]
+
+
 def test_a_few_ties_are_rounding_and_many_are_told() -> None:
     x, y = pair(400, 400, 1)
     expected = estimate(kb.kl, x, y, method=NearestKL())

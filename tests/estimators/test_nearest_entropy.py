@@ -63,6 +63,14 @@ def test_laws_without_a_density_have_entropy_minus_infinity() -> None:
         assert "discrete" in found.notes[0]
 
 
+def test_a_column_that_repeats_one_value_leaves_no_interval() -> None:
+    x = np.random.default_rng(4).standard_normal((300, 2))
+    x[:30, 1] = 0.0
+    found = entropy(x, method=KozachenkoLeonenko())
+    assert found.low == -math.inf
+    assert "column 1 of `x`" in found.notes[0]
+
+
 def test_ties_are_told() -> None:
     x = np.random.default_rng(7).standard_normal(500)
     x[1] = x[0]

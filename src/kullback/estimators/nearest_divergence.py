@@ -25,6 +25,7 @@ from kullback.estimators.trees import Tree
 
 Floats = NDArray[np.float64]
 _CROWD = 0.2  # one row among the 5 nearest of so many of the other sample: there the samples do not overlap
+_ALONE = 0.3  # one row with so much of the variance: a tail that the other law may lack
 _LEANING = 3.0  # a correction of more of its own standard errors is the model's, not the data's
 _SUPPORTED = 3  # columns up to which the interval was seen to cover
 
@@ -44,11 +45,14 @@ class NearestKL(DivergenceMethod):
     anything beyond rounding. In nats.
 
     The standard error is the delete-one jackknife over both samples less its known excess, and the bias that the
-    weights leave widens the interval. There is no interval where one row of y is near a fifth of x (the samples hardly
-    overlap), where over 1 % of the rows are equal to others, and in more than 3 columns where the correction of the
-    bias is large against its own noise. Refuses discrete columns, weights and other divergences. Raises
-    `InvalidInputError` for fewer rows than k + 2, for atoms, for columns that depend on each other, and for samples
-    that share all rows. Source: [wang2009], [perezcruz2008], [efron1981].
+    weights leave widens the interval, as do the parameters of the references in more than 3 columns. There is no
+    interval where one row of y is near a fifth of x (the samples hardly overlap), where one row makes three tenths of
+    the variance (a tail that the other law may lack), where over 1 % of the rows equal others or one value makes 5 %
+    of a column, and in more than 3 columns where the correction of the bias is large against its own noise. Refuses
+    discrete columns, weights and other divergences. Raises `InvalidInputError` for fewer rows than k + 2, for atoms,
+    for columns that depend on each other, and for samples that share all rows.
+
+    Source: [wang2009], [perezcruz2008], [efron1981].
 
     >>> import kullback as kb
     >>> from kullback.estimators import NearestKL
@@ -87,10 +91,13 @@ class NearestKL(DivergenceMethod):
         spread = weights.jackknife(found.without_x) + weights.jackknife(found.without_y)
         noise = weights.variance(weighting.weights, spread, found.excess, 1)
         leaning = weights.lean(weighting, found.values, spread, found.excess, 1)
-        distrust, notes = ties.verdict(found.tied)
+        tied, notes = ties.verdict(found.tied)
+        if self.k is not None:
+            notes = (*notes, "one k: the interval tells chance, not the bias of the estimator")
+        distrust = tied or ties.spike(problem.x) or ties.spike(problem.y) or self._doubt(d, found, leaning)
         value = float(weighting.weights @ found.values)
-        distrust = distrust or self._doubt(d, found.crowd, leaning)
-        return Estimate(value, math.sqrt(noise), weighting.bias_error, distrust=distrust, notes=notes)
+        bias = math.hypot(weighting.bias_error, 0.0 if self.k else _overfit(problem))
+        return Estimate(value, math.sqrt(noise), bias, distrust=distrust, notes=notes)
 
     def statistic(self, problem: TwoSamples) -> float:
         """The number of one k, 5 unless told, by volumes: neither weights nor references."""
@@ -107,10 +114,12 @@ class NearestKL(DivergenceMethod):
         backward = _one_way(y, x, ks).exchanged()
         return backward if problem.noun == reverse_kl else _one_way(x, y, ks) + backward
 
-    def _doubt(self, d: int, crowd: float, leaning: float) -> str:
-        if crowd > _CROWD:
+    def _doubt(self, d: int, found: _Deletions, leaning: float) -> str:
+        if found.crowd > _CROWD:
+            return f"one row is among the 5 nearest of {found.crowd:.0%} of the other sample: the two hardly overlap"
+        if found.heaviest > _ALONE:
             return (
-                f"one row is among the 5 nearest of {crowd:.0%} of the other sample: the two hardly overlap"
+                f"one row makes {found.heaviest:.0%} of the variance: one law may not cover the other's tail"
             )
         if self.k is None and d > _SUPPORTED and leaning > _LEANING:
             return f"the correction of the bias in {d} columns is {leaning:.1f} times its own noise"
@@ -137,6 +146,12 @@ class _Deletions:
     excess: Floats
     crowd: float
     tied: float
+
+    @property
+    def heaviest(self) -> float:
+        """The largest share that one row has in the variance at the largest k."""
+        moves = [(w[-1] - w[-1].mean()) ** 2 for w in (self.without_x, self.without_y)]
+        return max(float(m.max() / m.sum()) for m in moves)
 
     def exchanged(self) -> _Deletions:
         """The same with x and y in each other's place."""
@@ -199,6 +214,12 @@ def _framed(x: Sample, y: Sample, *, referred: bool) -> tuple[Side, Side]:
     return first, second
 
 
+def _overfit(problem: TwoSamples) -> float:
+    """The bias that references with d (d + 3)/2 parameters each can add; it was seen only beyond 3 columns."""
+    d = problem.x.dimension
+    return d * (d + 3) / 4 * (1 / problem.x.n + 1 / problem.y.n) if d > _SUPPORTED else 0.0
+
+
 def _excess(d: int, n: int, m: int, ks: tuple[int, ...]) -> Floats:
     """What the jackknife has too much: the entropy's part falls with x's rows, the rest with y's."""
     share = (
@@ -206,4 +227,4 @@ def _excess(d: int, n: int, m: int, ks: tuple[int, ...]) -> Floats:
     )  # of the excess at equal laws; unlike ones have less in some problems of 3 columns
     both = replace(weights.divergence_excess(d), share=share).matrix(ks)
     of_x = share * weights.entropy_excess(d).matrix(ks)
-    return of_x / n + (both - of_x) / m
+    return of_x / n + (both - of_x) / max(n, m)  # a small y has less than its size tells

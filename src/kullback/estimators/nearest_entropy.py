@@ -84,10 +84,13 @@ class KozachenkoLeonenko(EntropyMethod):
         excess = weights.entropy_excess(x.dimension).matrix(weighting.ks)
         noise = weights.variance(weighting.weights, spread, excess, x.n)
         distrust, notes = ties.verdict(found.tied)
+        distrust = distrust or ties.spike(x)
         if x.dimension > _SUPPORTED:
             distrust = (
                 distrust or f"the bias in {x.dimension} columns is not known well enough; 4 are supported"
             )
+        if self.k is not None:
+            notes = (*notes, "one k: the interval tells chance, not the bias of the estimator")
         moved = units - math.log(abs(float(np.linalg.det(axes))))
         value = float(weighting.weights @ values) + moved
         return Estimate(value, math.sqrt(noise), weighting.bias_error, distrust=distrust, notes=notes)

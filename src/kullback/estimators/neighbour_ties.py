@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from scipy.special import digamma
 
 from kullback.errors import TieWarning
+from kullback.estimators.samples import Sample
 
 Floats = NDArray[np.float64]
 _RARE = 0.01  # the share of tied rows from which on the interval is not vouched for
+_SPIKE = 0.05  # and the share of one value in a column
 
 
 def atomic(distances: Floats) -> bool:
@@ -39,6 +41,19 @@ def log_distances(distances: Floats, dimension: int) -> Floats:
     logs = np.log(safe)
     logs[tied] += np.where(some == 0, order - order[first], 0.0) / dimension
     return logs
+
+
+def spike(s: Sample) -> str:
+    """Why there is no interval where one value fills a column: the rows pile up on a plane, with no density there."""
+    run = max(2, int(_SPIKE * s.n))
+    ordered = np.sort(s.values, axis=0)
+    piled = np.flatnonzero((ordered[run:] == ordered[:-run]).any(axis=0))
+    if not piled.size:
+        return ""
+    return (
+        f"column {int(piled[0])} of `{s.name}` takes one value in over {run / s.n:.0%} of the rows, where a density "
+        "does so nowhere; declare it kind='discrete', or split the rows by it"
+    )
 
 
 def verdict(share: float) -> tuple[str, tuple[str, ...]]:
