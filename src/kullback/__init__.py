@@ -54,7 +54,7 @@ from kullback.errors import (
 
 if TYPE_CHECKING:
     from kullback.bounds import bound, lower_expectation, upper_expectation
-    from kullback.estimators import entropy, estimate, mutual_information
+    from kullback.estimators import Finding, Screening, entropy, estimate, mutual_information, screen
     from kullback.exact import Mixture, between, sampled, surrogate
     from kullback.losses import Engine, Head, TopK, check_loss, loss, per_token
     from kullback.tables import Profile, Report, compare
@@ -64,10 +64,12 @@ __version__ = "0.1.0"
 # verbs whose rooms bring a dataframe library or a deep-learning one are loaded on first use
 _LAZY = {
     "Engine": "kullback.losses",
+    "Finding": "kullback.estimators",
     "Head": "kullback.losses",
     "Mixture": "kullback.exact",
     "Profile": "kullback.tables",
     "Report": "kullback.tables",
+    "Screening": "kullback.estimators",
     "TopK": "kullback.losses",
     "between": "kullback.exact",
     "bound": "kullback.bounds",
@@ -80,6 +82,7 @@ _LAZY = {
     "mutual_information": "kullback.estimators",
     "per_token": "kullback.losses",
     "sampled": "kullback.exact",
+    "screen": "kullback.estimators",
     "surrogate": "kullback.exact",
     "upper_expectation": "kullback.bounds",
 }
@@ -102,6 +105,7 @@ __all__ = [
     "Divergence",
     "Engine",
     "FDivergence",
+    "Finding",
     "GaussianKernel",
     "Head",
     "InvalidInputError",
@@ -112,6 +116,7 @@ __all__ = [
     "Noun",
     "Profile",
     "Report",
+    "Screening",
     "ShapeError",
     "SmallSampleWarning",
     "TieWarning",
@@ -147,6 +152,7 @@ __all__ = [
     "renyi",
     "reverse_kl",
     "sampled",
+    "screen",
     "skew_js",
     "sliced_wasserstein",
     "squared_hellinger",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kullback.estimators.adaptive_bins import AdaptiveBins, EqualFrequencyBins
-from kullback.estimators.compression import Autoencoder, PrincipalComponents
 from kullback.estimators.chain import ChainedDivergence
+from kullback.estimators.compression import Autoencoder, PrincipalComponents
 from kullback.estimators.conditional import ConditionalKSG
 from kullback.estimators.counts import (
     NSB,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -41,3 +42,16 @@ def series_column(name: str, series: nw.Series[Any]) -> Column:
     if kind.is_temporal():
         return column(name, np.asarray(series.to_numpy()))
     raise DTypeError(f"{name} is of type {kind}: convert it to numbers, text or booleans")
+
+
+def frame_table(data: Any) -> tuple[tuple[str, ...], Callable[[Sequence[str]], list[Column]]]:
+    """The names of a dataframe's columns, and how to read some of them; a lazy one is collected for those alone."""
+    native = nw.from_native(data)
+    names = tuple(native.collect_schema().names())
+
+    def read(wanted: Sequence[str]) -> list[Column]:
+        part = native.select(*wanted)
+        eager = part.collect() if isinstance(part, nw.LazyFrame) else part
+        return [series_column(f"{name!r}", eager[name]) for name in wanted]
+
+    return names, read

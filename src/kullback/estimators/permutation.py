@@ -13,12 +13,14 @@ from kullback.estimators.problem import JointSample, TwoSamples
 from kullback.estimators.samples import Sample
 
 
-def p_value(observed: float, draw: Callable[[], float], draws: int) -> float:
+def p_value(observed: float, draw: Callable[[], float], draws: int, *, enough: int | None = None) -> float:
     r"""The share of draws under the null that are at least as large, counting the data: never 0.
 
     $$p = \frac{1 + \#\{T_\text{permuted} \ge T\}}{1 + \text{draws}}$$
 
-    A test at level α rejects a true null with probability at most α. Source: [phipson2010].
+    A test at level α rejects a true null with probability at most α. With `enough` the draws stop at that many that
+    are as large, and $p = \text{enough} / \text{draws so far}$, which is as valid and soon done for a large p.
+    Source: [phipson2010], [besag1991].
 
     >>> p_value(3.0, iter([1.0, 5.0, 2.0]).__next__, 3)
     0.5
@@ -27,10 +29,17 @@ def p_value(observed: float, draw: Callable[[], float], draws: int) -> float:
         raise InvalidInputError(f"permutations must be at least 1, got {draws!r}")
     # values that differ by the rounding of another order of summation are equal
     reached = observed - 1e-12 * max(1.0, abs(observed))
-    return (1 + sum(draw() >= reached for _ in range(draws))) / (1 + draws)
+    exceeding = 0
+    for done in range(1, draws + 1):
+        exceeding += draw() >= reached
+        if exceeding == enough:
+            return exceeding / done
+    return (1 + exceeding) / (1 + draws)
 
 
-def independence(method: InformationMethod, problem: JointSample, draws: int) -> float:
+def independence(
+    method: InformationMethod, problem: JointSample, draws: int, *, enough: int | None = None
+) -> float:
     """The p-value of "x and y are independent", rows of y exchanged with each other.
 
     With a discrete `given` the exchange stays within its classes. Raises `UnsupportedPairError` for a continuous one
@@ -52,7 +61,7 @@ def independence(method: InformationMethod, problem: JointSample, draws: int) ->
         rows = _within(strata, rng)
         return method.statistic(replace(problem, y=problem.y.take(rows)))
 
-    return p_value(method.statistic(problem), draw, draws)
+    return p_value(method.statistic(problem), draw, draws, enough=enough)
 
 
 def equality(method: DivergenceMethod, problem: TwoSamples, draws: int) -> float:

@@ -1,0 +1,109 @@
+"""One pair of columns: how much they tell of each other, and how likely chance tells as much."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kullback.answer import Answer
+from kullback.errors import KullbackError
+from kullback.estimators import interval, permutation
+from kullback.estimators.columns import Column
+from kullback.estimators.counts.information import Contingency
+from kullback.estimators.ksg import KSG
+from kullback.estimators.method import InformationMethod
+from kullback.estimators.problem import JointSample
+from kullback.estimators.ross import Ross
+from kullback.estimators.samples import Sample
+from kullback.estimators.screening.ranking import Finding
+
+_LEAST_ROWS = 20
+_NEIGHBOURS = 10  # smoother than what estimates best: it ranks better
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What holds for every pair."""
+
+    permutations: int
+    level: float
+    seed: int
+
+
+def measure(a: Column, b: Column, settings: Settings) -> Finding:
+    """What the rows with both values say of this pair; a pair that cannot be measured says why."""
+    rows = ~(a.missing | b.missing)
+    n = int(rows.sum())
+    kinds = (a.kind, b.kind)
+    if n < _LEAST_ROWS:
+        return _nothing(a, b, n, f"{n} rows with both values; {_LEAST_ROWS} are needed")
+    x, y = _sample(a, rows, n), _sample(b, rows, n)
+    problem = JointSample(x, y, seed=settings.seed)
+    constant = [c.name for c, s in ((a, x), (b, y)) if _constant(s)]
+    if constant:
+        told = f"{constant[0]} is constant on these rows and tells nothing"
+        return Finding(
+            a.name, b.name, kinds, Answer(0.0, 0.0, 0.0, method="constant", n=n, notes=(told,), p_value=1.0)
+        )
+    method = _method(kinds)
+    reason = method.refusal(problem)
+    if reason:
+        return _nothing(a, b, n, reason)
+    try:
+        found = method.estimate(problem)
+        p = _p_value(method, problem, found.value, settings) if settings.permutations else None
+    except KullbackError as error:  # one column's trouble is that column's line
+        return _nothing(a, b, n, str(error))
+    answer = interval.answer(found, method=method.name, n=n, level=settings.level, p_value=p)
+    return Finding(a.name, b.name, kinds, answer)
+
+
+def _method(kinds: tuple[str, str]) -> InformationMethod:
+    if kinds == ("discrete", "discrete"):
+        return Contingency()
+    return KSG(k=_NEIGHBOURS) if kinds == ("continuous", "continuous") else Ross(k=_NEIGHBOURS)
+
+
+def _sample(column: Column, rows: NDArray[np.bool_], n: int) -> Sample:
+    values = column.values if n == len(rows) else column.values[rows]
+    if column.kind == "discrete":
+        codes = values if n == len(rows) else np.unique(values, return_inverse=True)[1]
+        return Sample(column.name, np.empty((n, 0)), codes, int(codes.max()) + 1)
+    return Sample(column.name, np.ascontiguousarray(values)[:, None])
+
+
+def _constant(s: Sample) -> bool:
+    return s.classes == 1 if s.codes is not None else bool((s.values == s.values[0]).all())
+
+
+def _nothing(a: Column, b: Column, n: int, reason: str) -> Finding:
+    answer = Answer(math.nan, -math.inf, math.inf, kind="estimate", method="none", n=n, notes=(reason,))
+    return Finding(a.name, b.name, (a.kind, b.kind), answer)
+
+
+def _p_value(method: InformationMethod, problem: JointSample, value: float, settings: Settings) -> float:
+    """By permutation; under independence two columns of numbers are two rankings, so all such pairs share one law."""
+    if isinstance(method, KSG):
+        null = _null_of_ranks(_rounded_down(problem.n), settings.permutations, settings.seed)
+        return (1 + int((null >= value - 1e-12).sum())) / (1 + len(null))
+    return permutation.independence(method, problem, settings.permutations, enough=10)
+
+
+def _rounded_down(n: int) -> int:
+    """n to two digits: the law of ranks is a little wider for fewer rows, so that the p-value errs upwards."""
+    return n if n < 100 else n // (unit := 10 ** (len(str(n)) - 2)) * unit
+
+
+@lru_cache(maxsize=32)
+def _null_of_ranks(n: int, draws: int, seed: int) -> NDArray[np.float64]:
+    """Values of the method for n pairs of independent ranks."""
+    rng = np.random.default_rng([seed, 3, n])
+    method, ranks = KSG(k=_NEIGHBOURS), np.arange(n, dtype=np.float64)
+    x = Sample("x", ranks[:, None])
+    return np.array(
+        [method.statistic(JointSample(x, Sample("y", rng.permutation(ranks)[:, None]))) for _ in range(draws)]
+    )

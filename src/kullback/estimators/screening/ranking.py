@@ -1,0 +1,140 @@
+"""The result of a screening: a ranked list, and a table for people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from kullback.answer import Answer
+from kullback.wording import chance, count, estimate, label, several
+
+_SHOWN = 40
+_NAME = 24
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one column tells of another: the mutual information in nats, and its p- and q-value.
+
+    `kinds` are those of the two columns; `answer.p_value` is that of independence, by permutation, and `q_value` the
+    same after Benjamini and Hochberg's adjustment for all pairs. An `answer.value` of NaN was not measured; its note
+    says why.
+    """
+
+    column: str
+    target: str
+    kinds: tuple[str, str]
+    answer: Answer
+    q_value: float | None = None
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is a number."""
+        return not math.isnan(self.answer.value)
+
+
+@dataclass(frozen=True)
+class Screening(Sequence[Finding]):
+    r"""Findings by falling mutual information: a sequence, a table in print, and columns for a dataframe.
+
+    `rejected(alpha)` are the findings with $q \le \alpha$: of them a share α are false on average (for independent or
+    positively dependent p-values). Source: [benjamini1995].
+
+    >>> import kullback as kb
+    >>> table = {"y": [0.0, 1.0] * 30, "same": ["a", "b"] * 30, "other": ["u", "u", "v", "v"] * 15}
+    >>> [(f.column, round(f.answer.bits.value, 1)) for f in kb.screen(table, target="y")]
+    [('same', 1.0), ('other', -0.0)]
+    """
+
+    findings: tuple[Finding, ...]
+
+    @classmethod
+    def ranked(cls, findings: Sequence[Finding]) -> Screening:
+        """The findings in order, with q-values."""
+        tested = [i for i, f in enumerate(findings) if f.answer.p_value is not None and f.measured]
+        found = list(findings)
+        if tested:
+            from scipy.stats import (
+                false_discovery_control,
+            )  # scipy.stats takes longer to load than all else here
+
+            p = np.array([found[i].answer.p_value for i in tested], dtype=float)
+            for i, q in zip(tested, false_discovery_control(p), strict=True):
+                found[i] = replace(found[i], q_value=float(q))
+        return cls(tuple(sorted(found, key=_rank)))
+
+    def rejected(self, alpha: float = 0.05) -> tuple[Finding, ...]:
+        """The findings whose q-value is at most alpha."""
+        return tuple(f for f in self.findings if f.q_value is not None and f.q_value <= alpha)
+
+    def columns(self) -> dict[str, list[Any]]:
+        """The findings by field, as dataframe libraries take them: `polars.DataFrame(screening.columns())`."""
+        fields = ("value", "low", "high", "standard_error", "p_value", "n", "method")
+        columns: dict[str, list[Any]] = {
+            "column": [f.column for f in self],
+            "target": [f.target for f in self],
+        }
+        for field in fields:
+            columns[field] = [getattr(f.answer, field) for f in self]
+        columns["q_value"] = [f.q_value for f in self]
+        columns["notes"] = ["; ".join(f.answer.notes) for f in self]
+        return columns
+
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.findings[index]
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    def __str__(self) -> str:
+        """The first forty in a table of 80 columns."""
+        if not self.findings:
+            return "no pair of columns"
+        several_targets = len({f.target for f in self}) > 1
+        rows = [_row(f, several_targets) for f in self.findings[:_SHOWN]]
+        header = ("column" if not several_targets else "columns", "rows", "nats [95 %]", "p", "q")
+        level = self.findings[0].answer.level
+        header = (*header[:2], f"nats [{100 * level:.4g} % interval]", *header[3:])
+        widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+        lines = ["  ".join(_aligned(row, widths)).rstrip() for row in (header, *rows)]
+        left = len(self.findings) - _SHOWN
+        if left > 0:
+            lines.append(f"… and {several(left, 'pair')} more")
+        unmeasured = sum(not f.measured for f in self)
+        if unmeasured:
+            lines.append(f"{several(unmeasured, 'pair')} not measured; their notes say why")
+        return "\n".join(lines)
+
+
+def _rank(f: Finding) -> tuple[bool, float]:
+    return (not f.measured, -f.answer.value if f.measured else 0.0)
+
+
+def _row(f: Finding, both: bool) -> tuple[str, str, str, str, str]:
+    name = label(f.column, _NAME // 2 if both else _NAME)
+    if both:
+        name += f", {label(f.target, _NAME // 2)}"
+    p = f.answer.p_value
+    shown = estimate(f.answer) if f.measured else "not measured"
+    rows = count(f.answer.n) if f.answer.n is not None else ""
+    return (
+        name,
+        rows,
+        shown,
+        "" if p is None else chance(p),
+        "" if f.q_value is None else chance(f.q_value),
+    )
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [
+        cell.ljust(width) if i in (0, 2) else cell.rjust(width)
+        for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
