@@ -9,7 +9,8 @@ interval holds the truth, and how wide it is next to 3.92 standard deviations of
 
 A method is named by its class and takes its default parameters; without --methods all that serve a problem are asked,
 except those that train networks. Results go to estimates.csv one by one, so that a run that is stopped is not lost;
---budget is in seconds of CPU time, 600 unless told.
+--budget is in seconds of CPU time, 600 unless told. --figure draws the errors of the last family, sorted, as SVG for
+the pages of the documentation.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ from kullback.estimators.catalogue import methods
 from kullback.estimators.method import DivergenceMethod, EntropyMethod, InformationMethod
 from measure import duration, machine, progress
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-# the problems that the tests of the methods use as well
+sys.path.extend(str(Path(__file__).parents[1] / folder) for folder in ("tests", "docs"))
+# the curves of the documentation, and the problems that the tests of the methods use as well
+import curve  # pyright: ignore[reportMissingImports]
 from problems import (  # pyright: ignore[reportMissingImports]
     samples_benchmark,
     samples_entropies,
@@ -238,6 +240,19 @@ def summary(columns: Sequence[Sequence[Result]]) -> list[str]:
     ]
 
 
+def figure(results: Sequence[Result]) -> str:
+    """The error of every method over the tasks, the easiest first: a low line is a good method."""
+
+    def line(name: str) -> curve.Line:
+        errors = sorted(r.error for r in results if r.method == name and np.isfinite(r.error))
+        places = np.linspace(0, 1, len(errors))
+        return curve.Line(name, lambda t: float(np.interp(t, places, errors)))
+
+    names = dict.fromkeys(r.method for r in results)
+    caption = "share of the tasks, by mean absolute error in nats"
+    return curve.svg([line(name) for name in names], marks=(0, 0.25, 0.5, 0.75, 1), caption=caption, top=1.0)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -248,6 +263,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=0, help="draws; 3 unless the family says otherwise")
     parser.add_argument("--budget", type=float, default=600.0, help="seconds of CPU time in all")
     parser.add_argument("--only", default="", help="problems whose name contains this")
+    parser.add_argument("--figure", type=Path, help="an SVG file to write")
     options = parser.parse_args()
     available = known()
     wrong = set(options.methods) - set(available)
@@ -261,6 +277,8 @@ def main() -> None:
         if results:
             print(f"\nfamily {family}, n = {results[0].n}, {results[0].seeds} seeds")
             print(table(results, coverage=family == "coverage"))
+            if options.figure:
+                options.figure.write_text(figure(results), encoding="utf-8")
 
 
 if __name__ == "__main__":
