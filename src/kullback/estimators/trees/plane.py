@@ -1,4 +1,4 @@
-"""The compiled search for the k-th neighbour in the plane, which is what two columns ask: `kernels`, written out for 2."""
+"""The compiled search for the k-th neighbour in the plane, which two columns ask for: `kernels` written out for 2."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ _DEEP = 128
 def _gap(low, high, node, x, y):
     gap = max(low[node, 0] - x, x - high[node, 0])
     other = max(low[node, 1] - y, y - high[node, 1])
-    if other > gap:
-        gap = other
-    return gap
+    return other if other > gap else gap
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -62,8 +60,7 @@ def kth(points, nodes, k, begin, end, distances):
             for j in range(start[node], stop[node]):
                 apart = abs(points[j, 0] - x)
                 other = abs(points[j, 1] - y)
-                if other > apart:
-                    apart = other
+                apart = other if other > apart else apart  # `max` would mind NaN, at a cost
                 if apart < last and j != i:
                     t = k - 1
                     while t > 0 and found[t - 1] > apart:
