@@ -27,9 +27,11 @@ class ClassifierRatio(CrossFitted):
     where the rows have weights. `folds` are drawn from the seed and do not depend on the order of the rows; copies of a
     row share a fold and are reported. Every divergence of `from_scores` is served, with any kinds of columns.
 
-    In expectation the value is at most the divergence. The interval is that of an estimate: the standard error of the
-    held-out terms, with the bias that models of half the rows and counts in cells of about fifty rows reveal. In many
-    dimensions cells are too coarse to see what a poor classifier misses; `Variational` then gives what is certain.
+    The value is the held-out variational bound, which is at most the divergence in expectation, plus the bias that
+    halving the models' rows reveals: an estimate, no bound. The interval counts the standard error of the held-out
+    terms, that bias, and what counts in cells of about fifty rows say is missed. It covers near its level on smooth
+    laws, and 0.8 to 0.9 instead of 0.95 for heavy tails in a few hundred rows. In many dimensions cells are too coarse
+    to see what a poor classifier misses; `Variational` then gives what is certain.
     Raises `InvalidInputError` for fewer than four rows of a sample a fold, `DTypeError` for a model without
     `predict_proba`, `MissingDependencyError` without scikit-learn. Source: [kandasamy2015], [nguyen2010].
 
