@@ -176,6 +176,16 @@ def test_standard_errors_are_the_scatter_of_values(read) -> None:
     assert np.mean(values) < truth + 3 * np.std(values) / math.sqrt(300) + 0.005
 
 
+def test_folds_that_err_as_one_widen_the_interval_and_not_the_error() -> None:
+    from kullback.estimators.critics.held_out import Reading, combined, lower_bound
+
+    both = combined([Reading(0.1, 0.3), Reading(0.3, 0.4)])
+    assert (both.value, both.error, both.together) == pytest.approx((0.2, 0.25, 0.35))
+    found = lower_bound(both, both, cap=math.inf, kind="bounds", notes=())
+    assert found.interval is not None
+    assert found.interval(0.95) == pytest.approx((0.2 - 1.6448536 * 0.35, math.inf))
+
+
 def test_what_is_not_served_is_refused() -> None:
     x, y = normal(100, 1, 0.5)
     for critic in CRITICS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kullback.estimators.critics.bounds import NWJ, DonskerVaradhan, InfoNCE, JensenShannonCritic
 from kullback.estimators.critics.ratios import FDime, Smile
 from kullback.estimators.critics.settings import Joint, Separable, Training
+from kullback.estimators.critics.transport import LipschitzCritic
 
 __all__ = [
     "NWJ",
@@ -13,6 +14,7 @@ __all__ = [
     "InfoNCE",
     "JensenShannonCritic",
     "Joint",
+    "LipschitzCritic",
     "Separable",
     "Smile",
     "Training",

@@ -62,7 +62,7 @@ class Critic(InformationMethod):
         if inputs.constant(problem.x) or inputs.constant(problem.y):
             return Estimate(0.0, 0.0, notes=("a variable that does not vary tells nothing: exactly 0",))
         seen = self._pairs(problem)
-        notes = (*self.notes(seen), *_copies(inputs.repeated(problem.x, problem.y), problem.n))
+        notes = (*self.notes(seen), *copies_note(inputs.repeated(problem.x, problem.y), problem.n))
         return self._told(seen, d, notes)
 
     def notes(self, seen: list[HeldOut]) -> tuple[str, ...]:  # noqa: ARG002  (for critics whose scores say more)
@@ -114,7 +114,7 @@ class TwoSampleCritic(Critic, DivergenceMethod):
         seen = sample_folds(
             self.name, problem, self.architecture, self.training, self.gain, self.normal_scores
         )
-        return self._told(seen, problem.noun, (*self.notes(seen), *_copies(copies, problem.n)))
+        return self._told(seen, problem.noun, (*self.notes(seen), *copies_note(copies, problem.n)))
 
     def statistic(self, problem: JointSample | TwoSamples) -> float:  # type: ignore[override]
         """What a permutation test compares; every draw trains anew, because the critic is part of the statistic."""
@@ -138,13 +138,16 @@ def sample_folds(
         fx = inputs.features(x, p.train, normal_scores=normal_scores, others=y.take(q.train))
         fy = inputs.features(y, q.train, normal_scores=normal_scores, others=x.take(p.train))
         told = Progress(f"{name}, fold {k + 1} of {training.folds}")
-        scores = neural.sample_scores((fx, p), (fy, q), architecture.hidden, training, gain, rng, told)
+        scores = neural.sample_scores(
+            (fx, p), (fy, q), neural.plain(architecture.hidden), training, gain, rng, told
+        )
         told.close()
         found.append(scores)
     return found
 
 
-def _copies(count: int, n: int) -> tuple[str, ...]:
+def copies_note(count: int, n: int) -> tuple[str, ...]:
+    """What copies do to rows that should be new."""
     if not count:
         return ()
     return (
@@ -152,12 +155,17 @@ def _copies(count: int, n: int) -> tuple[str, ...]:
     )
 
 
-def _neural(name: str) -> Any:
-    """The trainers, where torch is there."""
+def require_torch(name: str) -> None:
+    """Raises `MissingDependencyError` where no network can be trained."""
     if find_spec("torch") is None:
         raise MissingDependencyError(
             f"{name} trains a network and needs torch: pip install 'kullback[torch]'"
         )
+
+
+def _neural(name: str) -> Any:
+    """The trainers, where torch is there."""
+    require_torch(name)
     from kullback.estimators.neural import pairs
 
     return pairs

@@ -50,11 +50,15 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Reading:
-    """What one fold's scores say: a number, its standard error, and the tail index of the terms behind it."""
+    """What scores say: a number, its standard error, and the tail index of the terms behind it.
+
+    `together` is the standard error that an average over folds has if they err as one.
+    """
 
     value: float
     error: float
     tail: float = -math.inf
+    together: float = math.nan
 
 
 def by_ratio(d: FDivergence, seen: HeldOut) -> Reading:
@@ -94,7 +98,9 @@ def combined(readings: list[Reading]) -> Reading:
     count = len(readings)
     value = math.fsum(r.value for r in readings) / count
     error = math.sqrt(math.fsum(r.error**2 for r in readings)) / count
-    return Reading(value, error, max(r.tail for r in readings))
+    # near independence they do: a critic trained on one half's chance finds it in the other if and only if the reverse
+    together = math.fsum(r.error for r in readings) / count
+    return Reading(value, error, max(r.tail for r in readings), together)
 
 
 def lower_bound(found: Reading, bound: Reading, *, cap: float, kind: str, notes: tuple[str, ...]) -> Estimate:
@@ -110,7 +116,7 @@ def lower_bound(found: Reading, bound: Reading, *, cap: float, kind: str, notes:
     return Estimate(
         found.value,
         found.error,
-        interval=lambda level: (bound.value - float(ndtri(level)) * bound.error, cap),
+        interval=lambda level: (bound.value - float(ndtri(level)) * bound.together, cap),
         distrust=reason,
         notes=notes,
         kind=kind,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from kullback.estimators.critics.held_out import HeldOut
 from kullback.estimators.critics.inputs import Split, partners
@@ -53,7 +55,7 @@ def pair_scores(
 def sample_scores(
     p: tuple[Floats, Split],
     q: tuple[Floats, Split],
-    hidden: tuple[int, ...],
+    build: Callable[[int, torch.Generator], nn.Module],
     training: Training,
     gain: Gain,
     rng: np.random.Generator,
@@ -61,7 +63,7 @@ def sample_scores(
 ) -> HeldOut:
     """The scores of one fold of two samples by a critic trained on the other folds."""
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-    network = chain([p[0].shape[1], *hidden, 1], generator)
+    network = build(p[0].shape[1], generator)
     train = [_floats(v[s.train], torch.float32) for v, s in (p, q)]
     watch = [_floats(v[s.watch], torch.float32) for v, s in (p, q)]
 
@@ -78,6 +80,11 @@ def sample_scores(
         log_mean = log_mean_exp(network(watch[1].double()))
         at_p, at_q = (network(_floats(v[s.test], torch.float64))[:, 0].numpy() for v, s in (p, q))
     return HeldOut(at_p, at_q, log_mean)
+
+
+def plain(hidden: tuple[int, ...]) -> Callable[[int, torch.Generator], nn.Module]:
+    """What makes a network of these widths for rows of a width."""
+    return lambda width, generator: chain([width, *hidden, 1], generator)
 
 
 def _scores(network: PairNetwork, x: Tensor, y: Tensor, pairing: Tensor) -> Scores:
