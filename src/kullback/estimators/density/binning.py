@@ -9,7 +9,7 @@ from scipy.ndimage import convolve1d
 
 Floats = NDArray[np.float64]
 
-_BLOCK = 1 << 14  # rows whose temporaries stay in cache
+_BLOCK = 1 << 13  # rows whose temporaries stay in cache, and on the heap rather than in pages of their own
 _DIRECT = 256  # taps up to which a direct sum costs less than transforms
 
 
