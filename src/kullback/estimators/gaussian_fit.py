@@ -114,8 +114,9 @@ def between_classes(values: Floats, codes: Codes, *, ranked: bool) -> Fit:
         own[rows] -= within[2]
         pull[rows] -= within[3]
     influence = own - own.mean() + (_through_ranks(columns, pull) if ranked else 0.0)
-    freedom = (np.count_nonzero(shares) - 1) * d * (d + 3) // 2
-    return Fit(raw, bias, freedom, d, influence, told)
+    classes = np.count_nonzero(shares)
+    freedom = (classes - 1) * d * (d + 3) // 2
+    return Fit(raw, bias, freedom, classes * (d + 1) - 1, influence, told)  # each class has its own mean, too
 
 
 def _independent(columns: Floats, basis: Floats) -> tuple[Floats, Floats]:
