@@ -91,10 +91,23 @@ def test_a_tail_that_the_other_law_lacks_leaves_no_interval() -> None:
 def test_references_with_many_parameters_widen_the_interval() -> None:
     rng = np.random.default_rng(1)
     found = estimate(
-        kb.kl, rng.standard_normal((300, 20)), rng.standard_normal((300, 20)), method=NearestKL()
+        kb.kl, rng.standard_normal((300, 5)), rng.standard_normal((300, 5)), method=NearestKL(), level=0.5
     )
-    assert found.value > 0.3  # two shapes of 20 columns, each fitted to 300 rows, differ
-    assert found.low < 0
+    three = estimate(
+        kb.kl, rng.standard_normal((300, 3)), rng.standard_normal((300, 3)), method=NearestKL(), level=0.5
+    )
+    assert found.standard_error is not None
+    assert three.standard_error is not None
+    reach = lambda a: ((a.high - a.low) / 2 / 0.6745) ** 2 - a.standard_error**2  # noqa: E731
+    added = reach(found) - reach(three)  # the squared bias of 20 parameters, fitted to 300 rows twice
+    assert added == pytest.approx((5 * 8 / 4 * 2 / 300) ** 2, rel=0.01)
+
+
+def test_beyond_five_columns_there_is_a_value_but_no_interval() -> None:
+    found = estimate(kb.kl, *pair(500, 500, 6), method=NearestKL())
+    assert found.value == pytest.approx(0.5, abs=0.25)
+    assert found.high == math.inf
+    assert "6 columns" in found.notes[0]
 
 
 def test_a_column_that_repeats_one_value_leaves_no_interval() -> None:

@@ -28,6 +28,7 @@ _CROWD = 0.2  # one row among the 5 nearest of so many of the other sample: ther
 _ALONE = 0.3  # one row with so much of the variance: a tail that the other law may lack
 _LEANING = 3.0  # a correction of more of its own standard errors is the model's, not the data's
 _SUPPORTED = 3  # columns up to which the interval was seen to cover
+_VOUCHED = 5  # columns beyond which laws unlike the references were seen outside it
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,10 @@ class NearestKL(DivergenceMethod):
     weights leave widens the interval, as do the parameters of the references in more than 3 columns. There is no
     interval where one row of y is near a fifth of x (the samples hardly overlap), where one row makes three tenths of
     the variance (a tail that the other law may lack), where over 1 % of the rows equal others or one value makes 5 %
-    of a column, and in more than 3 columns where the correction of the bias is large against its own noise. Refuses
-    discrete columns, weights and other divergences. Raises `InvalidInputError` for fewer rows than k + 2, for atoms,
-    for columns that depend on each other, and for samples that share all rows.
+    of a column, in more than 3 columns where the correction of the bias is large against its own noise, and in more
+    than 5 columns, where laws unlike the references keep a bias. Refuses discrete columns, weights and other
+    divergences. Raises `InvalidInputError` for fewer rows than k + 2, for atoms, for columns that depend on each other,
+    and for samples that share all rows.
 
     Source: [wang2009], [perezcruz2008], [efron1981].
 
@@ -121,6 +123,8 @@ class NearestKL(DivergenceMethod):
             return (
                 f"one row makes {found.heaviest:.0%} of the variance: one law may not cover the other's tail"
             )
+        if d > _VOUCHED:
+            return f"in {d} columns the bias is small for laws like the references only; {_VOUCHED} are supported"
         if self.k is None and d > _SUPPORTED and leaning > _LEANING:
             return f"the correction of the bias in {d} columns is {leaning:.1f} times its own noise"
         return ""
