@@ -43,6 +43,13 @@ def test_grid_equals_the_sum_over_rows(kernel, close, d, weighted):
     assert p.density.sum() * cell == pytest.approx(1.0, abs=1e-10)
 
 
+def test_coarse_cells_do_not_widen_the_kernel():
+    x = np.random.default_rng(6).standard_normal(2000)
+    p = grid_density(x, bandwidth=0.4, cells=32)  # under two cells a bandwidth
+    truth = exact(x[:, None], p.axes[0][:, None], 0.4, Gaussian())
+    assert np.abs(p.density - truth).max() < 1e-3
+
+
 def test_long_kernels_go_through_transforms():
     x = np.random.default_rng(0).standard_normal(300)
     fine = grid_density(x, bandwidth=0.5, cells=20_000)  # over 256 taps

@@ -165,6 +165,14 @@ def test_divergence_is_near(d, move):
     assert found.low <= truth <= found.high
 
 
+def test_divergence_of_one_law_has_no_bias():
+    rng = np.random.default_rng(15)
+    found = [
+        kb.estimate(kb.js, *rng.standard_normal((2, 300)), method=GridDivergence()).value for _ in range(60)
+    ]
+    assert abs(np.mean(found)) < 4 * np.std(found) / 60**0.5
+
+
 def test_divergence_of_two_columns():
     rng = np.random.default_rng(12)
     x, y = rng.standard_normal((3000, 2)), rng.standard_normal((4000, 2)) + 0.7
