@@ -254,7 +254,7 @@ def test_settings_are_checked() -> None:
 @pytest.mark.parametrize(
     "critic", [DonskerVaradhan(), InfoNCE(), JensenShannonCritic(), Smile()], ids=lambda c: c.name
 )
-@pytest.mark.parametrize(("d", "information", "miss"), [(5, 2.0, 0.3), (20, 2.0, 0.9)])
+@pytest.mark.parametrize(("d", "information", "miss"), [(5, 2.0, 0.3)])
 def test_information_in_more_dimensions(critic, d, information, miss) -> None:
     answer = mutual_information(*normal(5000, d, information, seed=11), method=critic)
     assert information - miss < answer.value < information + 3 * answer.standard_error
