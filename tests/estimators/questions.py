@@ -21,6 +21,7 @@ ROWS = 90
 NOUNS: tuple[Noun, ...] = (
     kb.kl,
     kb.js,
+    kb.alpha(0.5),
     kb.wasserstein(1),
     kb.wasserstein(2),
     kb.sliced_wasserstein(1),
