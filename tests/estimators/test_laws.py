@@ -172,9 +172,11 @@ def test_bad_data_is_answered_or_refused(case: Case, change: str) -> None:
     assert outcome is KullbackError or not math.isnan(outcome)
 
 
-@pytest.mark.parametrize(
-    "case", kept("identical", [c for c in ALL if isinstance(c.method, DivergenceMethod)])
-)
+DIVERGENCES = [case for case in ALL if case.question.kind is DivergenceMethod]
+
+
+# a critic after ten steps knows nothing of either sample
+@pytest.mark.parametrize("case", kept("identical", [c for c in DIVERGENCES if not trains(c.method)]))
 def test_identical_samples(case: Case) -> None:
     x = case.question.data["x"]
     outcome = _outcome(case.having(lambda _: x, "y").ask)
@@ -196,7 +198,7 @@ def test_arrays_lists_tensors_and_frames_are_read_alike(case: Case) -> None:
 
 def weighted(case: Case, weights: Callable[[int], np.ndarray]) -> Case:
     """The case with weights for every sample that it has."""
-    if isinstance(case.method, DivergenceMethod):
+    if case.question.kind is DivergenceMethod:
         x, y = case.question.data["x"], case.question.data["y"]
         return case.saying(weights_x=weights(len(x)), weights_y=weights(len(y)))
     return case.saying(weights=weights(ROWS))
