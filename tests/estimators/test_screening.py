@@ -54,7 +54,7 @@ def same(a: kb.Screening, b: kb.Screening) -> None:
 
 def test_what_depends_comes_first_and_is_found() -> None:
     found = kb.screen(people(), target="target", permutations=99, progress=False)
-    assert {f.column for f in found.rejected(0.05)} == {"linear", "square", "group", "code", "holed"}
+    assert {f.column for f in found.rejected(alpha=0.05)} == {"linear", "square", "group", "code", "holed"}
     assert [f.column for f in found][-1] == "rare"
     values = [f.answer.value for f in found if f.measured]
     assert values == sorted(values, reverse=True)

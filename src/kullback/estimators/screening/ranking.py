@@ -18,11 +18,16 @@ _NAME = 24
 
 @dataclass(frozen=True)
 class Finding:
-    """What one column tells of another: the mutual information in nats, and its p- and q-value.
+    r"""What one column tells of another: $I(X; Y)$ in nats with its interval, and its p- and q-value.
 
     `kinds` are those of the two columns; `answer.p_value` is that of independence, by permutation, and `q_value` the
     same after Benjamini and Hochberg's adjustment for all pairs. An `answer.value` of NaN was not measured; its note
-    says why.
+    says why. Source: [cover2006].
+
+    >>> import kullback as kb
+    >>> found = kb.screen({"y": [0.0, 1.0] * 30, "same": ["a", "b"] * 30}, target="y")[0]
+    >>> found.column, found.kinds, found.measured
+    ('same', ('discrete', 'discrete'), True)
     """
 
     column: str
@@ -67,7 +72,7 @@ class Screening(Sequence[Finding]):
                 found[i] = replace(found[i], q_value=float(q))
         return cls(tuple(sorted(found, key=_rank)))
 
-    def rejected(self, alpha: float = 0.05) -> tuple[Finding, ...]:
+    def rejected(self, *, alpha: float = 0.05) -> tuple[Finding, ...]:
         """The findings whose q-value is at most alpha."""
         return tuple(f for f in self.findings if f.q_value is not None and f.q_value <= alpha)
 
