@@ -13,7 +13,7 @@ from kullback.errors import InvalidInputError
 from kullback.estimators.trees import by_scipy
 from kullback.estimators.trees.by_scipy import Floats, Ints, Metric, ScipyTree
 
-_WORTH_LOADING = 20_000  # numbers in the points above which loading numba (0.7 s, once) may pay
+_WORTH_LOADING = 5_000  # numbers in the points above which loading numba (half a second, once) pays
 
 
 @cache
