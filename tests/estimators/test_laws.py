@@ -27,15 +27,14 @@ ALL = cases()
 CONTINUOUS = [case for case in ALL if case.question.continuous]
 # Laws that a method does not keep yet, by the names of the methods.
 NOT_YET: dict[str, frozenset[str]] = {
-    # the interval of level 0.95 does not hold that of level 0.5
-    "answer": frozenset({"PlanTransport"}),
     # the ends of the interval move by 3e-4 of its width
     "order": frozenset({"ConditionalKSG"}),
     # the value moves by 2e-4 to 4e-4
     "mirror": frozenset({"ConditionalKSG", "MixedKSG"}),
-    # sums over pairs of different rows: copies of a row are different rows, a weighted row is one
-    "repetition": frozenset({"KernelMeans", "KernelPotentials"}),
 }
+# Sums over pairs of different rows: a copy is another row, with which its original pairs, and a weighted row is one. No
+# such sum can serve both readings of a weight; they differ by what one row in n is worth.
+PAIRING = frozenset({"KernelMeans", "KernelPotentials"})
 
 
 def kept(law: str, found: Any) -> list[Any]:
@@ -233,8 +232,12 @@ def test_rows_of_weight_zero_are_left_out(case: Case) -> None:
 @pytest.mark.parametrize("case", kept("repetition", SERVES_WEIGHTS))
 def test_whole_weights_are_repeated_rows(case: Case) -> None:
     repeated = case.having(lambda v: np.repeat(v, uneven(len(v)).astype(int), axis=0))
-    found, expected = weighted(case, uneven).ask().value, repeated.ask().value
-    assert found == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    found, expected = weighted(case, uneven).ask(), repeated.ask()
+    if type(case.method).__name__ in PAIRING:
+        assert found.standard_error is not None
+        assert abs(found.value - expected.value) <= found.standard_error
+    else:
+        assert found.value == pytest.approx(expected.value, rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.parametrize("case", kept("missing", CONTINUOUS))

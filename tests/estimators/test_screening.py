@@ -81,6 +81,17 @@ def test_a_declared_kind_is_taken() -> None:
         kb.screen(table, target="target", kinds={"group": "continuous"})
 
 
+def test_intervals_can_be_left_out() -> None:
+    table = people()
+    whole = {f.column: f.answer for f in kb.screen(table, target="target", permutations=9)}
+    bare = kb.screen(table, target="target", permutations=9, level=None)
+    for f in bare:
+        if f.measured:
+            assert f.answer.value == pytest.approx(whole[f.column].value, abs=1e-12)
+            assert f.answer.p_value == whole[f.column].p_value
+    assert "(no interval)" in str(bare)
+
+
 def test_q_values_are_those_of_benjamini_and_hochberg() -> None:
     found = [f for f in kb.screen(people(), target="target", permutations=49, progress=False) if f.measured]
     p = np.array([f.answer.p_value for f in found], dtype=float)

@@ -32,7 +32,8 @@ class KernelMeans(DivergenceMethod):
     interval mapped alike, or `kb.energy_distance` itself, for which $k = -\|x - y\|$. At equality U scatters around 0,
     and negative values are kept. The variance has its first-order part and the one of degenerate pairs, so that the
     interval covers at equality and far from it. Continuous columns; (n + m)² kernel values, or one sort for the energy
-    distance of one column. Weights multiply rows. Refuses other divergences. Source: [gretton2012], [szekely2013].
+    distance of one column. Weights are relative: a row of weight 2 counts twice in every mean, and is still not its own
+    partner, which a copy of it would be. Refuses other divergences. Source: [gretton2012], [szekely2013].
 
     >>> import kullback as kb
     >>> kb.estimate(kb.energy_distance, [0.0, 1.0], [2.0, 3.0], method=KernelMeans()).value

@@ -41,8 +41,8 @@ class KernelPotentials(DivergenceMethod):
     pairs of different rows. Then $D = \log \int p^2 + \log \int q^2 - 2 \log \int pq$, or the squared L2 distance
     $\int p^2 + \int q^2 - 2 \int pq$. `bandwidth` h is in units of each column's standard deviation;
     `None` takes $(n + m)^{-2/(8 + d)}$, for which bias and pair noise are both below the error. What another halving of
-    h² changes widens the interval. At most eight continuous columns; (n + m)² kernel values. Weights multiply rows.
-    Refuses other divergences. Source: [principe2010].
+    h² changes widens the interval. At most eight continuous columns; (n + m)² kernel values. Weights are relative,
+    and no row is its own partner. Refuses other divergences. Source: [principe2010].
 
     >>> import numpy as np, kullback as kb
     >>> rng = np.random.default_rng(0)

@@ -50,15 +50,14 @@ def estimate(
     the mean of that sum.
     """
     bias, spread = noise[0][0] + noise[1][0], math.hypot(noise[0][1], noise[1][1])
+    near = value <= _FAR * (bias + 2.0 * spread)
 
     def ends(level: float) -> tuple[float, float]:
         z = float(ndtri(0.5 + level / 2))
-        reach = bias + z * spread
-        if value <= _FAR * reach:
-            return value - reach, value + reach
+        if near:
+            return value - bias - z * spread, value + bias + z * spread
         return value - z * error - (0.0 if line else bias), value + z * error
 
-    near = value <= _FAR * (bias + 2.0 * spread)
     told = (
         f"an empirical distance is too large on average, here by up to {bias:.3g}: about that of equal laws"
     )

@@ -15,7 +15,7 @@ from kullback.estimators import interval, permutation
 from kullback.estimators.columns import Column
 from kullback.estimators.counts.information import Contingency
 from kullback.estimators.ksg import KSG
-from kullback.estimators.method import InformationMethod
+from kullback.estimators.method import Estimate, InformationMethod
 from kullback.estimators.problem import JointSample
 from kullback.estimators.ross import Ross
 from kullback.estimators.samples import Sample
@@ -30,7 +30,7 @@ class Settings:
     """What holds for every pair."""
 
     permutations: int
-    level: float
+    level: float | None
     seed: int
 
 
@@ -54,12 +54,20 @@ def measure(a: Column, b: Column, settings: Settings) -> Finding:
     if reason:
         return _nothing(a, b, n, reason)
     try:
-        found = method.estimate(problem)
+        found = _found(method, problem, settings)
         p = _p_value(method, problem, found.value, settings) if settings.permutations else None
     except KullbackError as error:  # one column's trouble is that column's line
         return _nothing(a, b, n, str(error))
-    answer = interval.answer(found, method=method.name, n=n, level=settings.level, p_value=p)
+    answer = interval.answer(found, method=method.name, n=n, level=settings.level or 0.95, p_value=p)
     return Finding(a.name, b.name, kinds, answer)
+
+
+def _found(method: InformationMethod, problem: JointSample, settings: Settings) -> Estimate:
+    if settings.level is not None:
+        return method.estimate(problem)
+    # of two columns of numbers the interval is most of the work
+    value = method.statistic(problem) if isinstance(method, KSG) else method.estimate(problem).value
+    return Estimate(value, math.nan, distrust="none was asked for")
 
 
 def _method(kinds: tuple[str, str]) -> InformationMethod:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kullback.answer import Answer
-from kullback.wording import chance, count, estimate, label, several
+from kullback.wording import amount, chance, count, estimate, label, several
 
 _SHOWN = 40
 _NAME = 24
@@ -104,9 +104,8 @@ class Screening(Sequence[Finding]):
             return "no pair of columns"
         several_targets = len({f.target for f in self}) > 1
         rows = [_row(f, several_targets) for f in self.findings[:_SHOWN]]
-        header = ("column" if not several_targets else "columns", "rows", "nats [95 %]", "p", "q")
-        level = self.findings[0].answer.level
-        header = (*header[:2], f"nats [{100 * level:.4g} % interval]", *header[3:])
+        sure = f"nats [{100 * self.findings[0].answer.level:.4g} % interval]"
+        header = ("columns" if several_targets else "column", "rows", sure, "p", "q")
         widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
         lines = ["  ".join(_aligned(row, widths)).rstrip() for row in (header, *rows)]
         left = len(self.findings) - _SHOWN
@@ -127,7 +126,7 @@ def _row(f: Finding, both: bool) -> tuple[str, str, str, str, str]:
     if both:
         name += f", {label(f.target, _NAME // 2)}"
     p = f.answer.p_value
-    shown = estimate(f.answer) if f.measured else "not measured"
+    shown = _shown(f.answer) if f.measured else "not measured"
     rows = count(f.answer.n) if f.answer.n is not None else ""
     return (
         name,
@@ -136,6 +135,11 @@ def _row(f: Finding, both: bool) -> tuple[str, str, str, str, str]:
         "" if p is None else chance(p),
         "" if f.q_value is None else chance(f.q_value),
     )
+
+
+def _shown(answer: Answer) -> str:
+    bare = math.isinf(answer.low) and math.isinf(answer.high)
+    return f"{amount(answer.value)} (no interval)" if bare else estimate(answer)
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:

@@ -28,7 +28,7 @@ def screen(
     against: Literal["all"] | Sequence[str] = "all",
     kinds: Mapping[str, Kind] | None = None,
     permutations: int = 199,
-    level: float = 0.95,
+    level: float | None = 0.95,
     seed: int = 0,
     progress: bool = True,
 ) -> Screening:
@@ -44,7 +44,8 @@ def screen(
 
     Two columns of numbers are compared by `KSG` with 10 neighbours, numbers and classes by `Ross`, classes by
     `Contingency`. Their p-values are permutations', `permutations` of them (0 leaves them out); under independence two
-    columns of numbers are two rankings, so that one set of permutations serves all of them. q-values are Benjamini and
+    columns of numbers are two rankings, so that one set of permutations serves all of them. `level` is that of the
+    intervals (None leaves them out, which is several times as fast). q-values are Benjamini and
     Hochberg's.
 
     The blocks go through joblib, and nothing here names a backend: within `joblib.parallel_config(n_jobs=8)` they run
