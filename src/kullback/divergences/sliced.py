@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
 
 from kullback._ops import Array, Namespace
 from kullback.divergences.masses import Masses
@@ -70,6 +69,8 @@ def unit_directions(count: int, dimension: int) -> np.ndarray:
     for _ in range(64):
         root = (1.0 + root) ** (1.0 / (dimension + 1))
     steps = root ** -np.arange(1.0, dimension + 1.0)
+    from scipy.special import ndtri  # takes as long to load as all of the nouns
+
     vectors = ndtri((0.5 + np.arange(1.0, count + 1.0)[:, None] * steps) % 1.0)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
