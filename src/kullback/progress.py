@@ -26,6 +26,11 @@ def silent(what: str, done: int, total: int) -> None:
     """Progress that nobody sees."""
 
 
+def part(told: Progress, name: str) -> Progress:
+    """Progress of one part of a job, told under its name."""
+    return lambda what, done, total: told(f"{name}: {what}", done, total)
+
+
 class Reporter:
     """Progress for people: one line that is redrawn on a terminal, a line every ten seconds elsewhere.
 

@@ -225,8 +225,8 @@ def test_classes_are_served() -> None:
 
 
 def test_scores_that_overflow_are_an_error_not_a_number() -> None:
-    from kullback.estimators.neural.progress import Progress
     from kullback.estimators.neural.training import fit
+    from kullback.progress import silent
 
     network = torch.nn.utils.skip_init(torch.nn.Linear, 1, 1)
     torch.nn.init.constant_(network.weight, 1000.0)
@@ -237,7 +237,7 @@ def test_scores_that_overflow_are_an_error_not_a_number() -> None:
         return scores, scores
 
     with pytest.raises(ConvergenceError, match="normal_scores"):
-        fit(network, draw, draw, NWJ().gain, Training(), Progress("test"))
+        fit(network, draw, draw, NWJ().gain, Training(), silent)
 
 
 def test_settings_are_checked() -> None:

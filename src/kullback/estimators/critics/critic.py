@@ -14,8 +14,8 @@ from kullback.estimators.critics import inputs
 from kullback.estimators.critics.held_out import HeldOut, Reading, combined, lower_bound
 from kullback.estimators.critics.settings import Architecture, Joint, Separable, Training
 from kullback.estimators.method import DivergenceMethod, Estimate, InformationMethod
-from kullback.estimators.neural.progress import Progress
 from kullback.estimators.problem import JointSample, TwoSamples
+from kullback.progress import Reporter, part
 
 _PAIRS = {Joint: 32, Separable: 256}  # partners of a held-out row: what one pair costs decides
 
@@ -85,11 +85,12 @@ class Critic(InformationMethod):
                 inputs.features(s, split.train, normal_scores=self.normal_scores)
                 for s in (problem.x, problem.y)
             )
-            told = Progress(f"{self.name}, fold {k + 1} of {t.folds}")
             held = _PAIRS[type(self.architecture)]
-            seen = neural.pair_scores(x, y, split, self.architecture, t, self.gain, held, rng, told)
-            told.close()
-            found.append(seen)
+            with Reporter() as reporter:
+                told = part(reporter, f"{self.name}, fold {k + 1} of {t.folds}")
+                found.append(
+                    neural.pair_scores(x, y, split, self.architecture, t, self.gain, held, rng, told)
+                )
         return found
 
 
@@ -137,12 +138,10 @@ def sample_folds(
     for k, (p, q) in enumerate(zip(*folds, strict=True)):
         fx = inputs.features(x, p.train, normal_scores=normal_scores, others=y.take(q.train))
         fy = inputs.features(y, q.train, normal_scores=normal_scores, others=x.take(p.train))
-        told = Progress(f"{name}, fold {k + 1} of {training.folds}")
-        scores = neural.sample_scores(
-            (fx, p), (fy, q), neural.plain(architecture.hidden), training, gain, rng, told
-        )
-        told.close()
-        found.append(scores)
+        build = neural.plain(architecture.hidden)
+        with Reporter() as reporter:
+            told = part(reporter, f"{name}, fold {k + 1} of {training.folds}")
+            found.append(neural.sample_scores((fx, p), (fy, q), build, training, gain, rng, told))
     return found
 
 

@@ -15,8 +15,8 @@ from kullback.estimators.critics.critic import copies_note, require_torch
 from kullback.estimators.critics.held_out import HeldOut, Reading, combined, lower_bound
 from kullback.estimators.critics.settings import Training
 from kullback.estimators.method import DivergenceMethod, Estimate
-from kullback.estimators.neural.progress import Progress
 from kullback.estimators.problem import TwoSamples
+from kullback.progress import Reporter, part
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,9 @@ class LipschitzCritic(DivergenceMethod):
             # one scale for all columns: the critic has to see distances as they are
             spread = float(np.sqrt(np.mean((known - known.mean(axis=0)) ** 2))) or 1.0
             rows = [(s.values - known.mean(axis=0)) / spread for s in samples]
-            told = Progress(f"{self.name}, fold {k + 1} of {t.folds}")
-            seen = pairs.sample_scores((rows[0], p), (rows[1], q), build, t, _gap, rng, told)
-            told.close()
+            with Reporter() as reporter:
+                told = part(reporter, f"{self.name}, fold {k + 1} of {t.folds}")
+                seen = pairs.sample_scores((rows[0], p), (rows[1], q), build, t, _gap, rng, told)
             found.append(HeldOut(spread * seen.at_p, spread * seen.at_q, 0.0))
         return found
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from kullback.estimators.critics.inputs import sorted_rows
 from kullback.estimators.critics.settings import Training
 from kullback.estimators.neural.networks import chain
-from kullback.estimators.neural.progress import Progress
 from kullback.estimators.neural.training import Scores, fit
 from kullback.estimators.samples import Sample
+from kullback.progress import Reporter, part
 
 Floats = NDArray[np.float64]
 
@@ -40,9 +40,8 @@ def train(
     def draw() -> Scores:
         return back(rest[torch.randint(len(rest), (training.batch,), generator=generator)])
 
-    told = Progress("autoencoder")
-    fit(network, draw, lambda: back(watch), _gain, training, told)
-    told.close()
+    with Reporter() as reporter:
+        fit(network, draw, lambda: back(watch), _gain, training, part(reporter, "autoencoder"))
     with torch.no_grad():
         found, rows = back(watch.double())
         share = 1.0 - float(((found - rows) ** 2).mean() / (rows**2).mean())

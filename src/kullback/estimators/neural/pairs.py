@@ -13,8 +13,8 @@ from kullback.estimators.critics.held_out import HeldOut
 from kullback.estimators.critics.inputs import Split, partners
 from kullback.estimators.critics.settings import Architecture, Joint, Training
 from kullback.estimators.neural.networks import PairNetwork, chain, pair_network
-from kullback.estimators.neural.progress import Progress
 from kullback.estimators.neural.training import Gain, Scores, fit, log_mean_exp
+from kullback.progress import Progress
 
 Floats = NDArray[np.float64]
 _SLICE = 1024  # rows of one look at held-out pairs: bounds the memory, changes no number

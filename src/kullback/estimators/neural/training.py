@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from kullback.errors import ConvergenceError
 from kullback.estimators.critics.settings import Training
-from kullback.estimators.neural.progress import Progress
+from kullback.progress import Progress
 
 Scores = tuple[Tensor, Tensor]
 Gain = Callable[
@@ -80,7 +80,7 @@ def fit(
         score = _judged(watched, gain)
         if score > best:
             best, kept, best_step = score, deepcopy(network.state_dict()), step
-        told(f"step {step} of at most {training.steps}, {score:.4g} on watched rows")
+        told(f"{score:.4g} on watched rows", step, training.steps)
         if step - best_step >= training.patience:
             break
     network.load_state_dict(kept)
