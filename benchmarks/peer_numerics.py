@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 import measure
-from accuracy import bad_input, logits, masses, truth
-from accuracy.scoring import Section, cells
+from numerics import bad_input, logits, masses, truth
+from numerics.scoring import Section, cells
 
 TABLES = Path(__file__).with_suffix(".md")
 NUMBERS = Path(__file__).with_suffix(".csv")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import measure
-from accuracy import truth
+from numerics import truth
 
 Function = Callable[..., float]
 Case = tuple[str, Iterable[tuple[Any, Any]]]

@@ -17,8 +17,8 @@ from scipy.spatial.distance import jensenshannon
 from torch.distributions import Categorical, kl_divergence
 
 import kullback as kb
-from accuracy import truth
-from accuracy.scoring import Case, Function, Scores, Section, scored
+from numerics import truth
+from numerics.scoring import Case, Function, Scores, Section, scored
 
 NEAR = (1e-2, 1e-4, 1e-6, 1e-8, 1e-10)
 

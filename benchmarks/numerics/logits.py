@@ -14,8 +14,8 @@ from torch.distributions import Categorical, kl_divergence
 
 import kullback as kb
 import measure
-from accuracy import truth
-from accuracy.scoring import Case, Function, Score, Scores, Section, scored
+from numerics import truth
+from numerics.scoring import Case, Function, Score, Scores, Section, scored
 
 
 def peer_kl_logits(a: torch.Tensor, b: torch.Tensor) -> float:

@@ -18,8 +18,8 @@ from scipy.spatial.distance import jensenshannon
 from torch.distributions import Categorical, kl_divergence
 
 import kullback as kb
-from accuracy import truth
-from accuracy.scoring import cells
+from numerics import truth
+from numerics.scoring import cells
 
 INPUTS: dict[str, tuple[Any, Any]] = {
     "negative mass": ([-0.2, 1.2], [0.5, 0.5]),
