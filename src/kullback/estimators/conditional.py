@@ -20,7 +20,7 @@ from kullback.estimators.neighbour_weights import (
     weigh,
 )
 from kullback.estimators.problem import JointSample
-from kullback.estimators.strata import averaged, strata
+from kullback.estimators.strata import averaged, row_weights, strata
 from kullback.estimators.strips import Strips, excess, local_terms
 from kullback.estimators.trees import Tree
 
@@ -89,7 +89,7 @@ class ConditionalKSG(InformationMethod):
         if problem.given is None or problem.given.codes is None:
             return self._within(problem)
         parts = strata(problem)
-        return averaged([self._within(part) for part in parts], [part.n for part in parts])
+        return averaged([self._within(part) for part in parts], row_weights(parts))
 
     def _within(self, problem: JointSample) -> Estimate:
         x, y = _scores(problem.x.values), _scores(problem.y.values)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
-from kullback.estimators.gaussian_fit import Fit, between_classes, between_columns
+from kullback.estimators.gaussian_fit import Fit, between_classes, between_columns, pooled
 from kullback.estimators.method import Estimate, InformationMethod
-from kullback.estimators.problem import JointSample
-from kullback.estimators.strata import averaged, strata
+from kullback.estimators.problem import JointSample, Weights
+from kullback.estimators.strata import row_weights, strata
+from kullback.estimators.weighting import placed, shares
 
 Floats = NDArray[np.float64]
 
@@ -23,21 +23,15 @@ Floats = NDArray[np.float64]
 class _Normal(InformationMethod):
     """What both methods share: the formula; they differ in the columns that they put into it."""
 
-    @abstractmethod
-    def _columns(self, values: Floats) -> Floats:
-        """The columns that the normal law is fitted to."""
-
     @property
     @abstractmethod
     def _ranked(self) -> bool:
-        """Whether those columns are scores of ranks, whose own noise enters the standard error."""
+        """Whether it is put to scores of ranks, whose own noise enters the standard error."""
 
     def refusal(self, problem: JointSample) -> str:
         """Why the problem is not one of normal columns, or what can be taken instead."""
         if problem.divergence is not None:
             return f"knows the mutual information only, not that of {problem.divergence}"
-        if problem.weights is not None:
-            return "does not weight rows; leave `weights` out"
         if problem.x.mixed or problem.y.mixed:
             return "takes variables of one kind each; MixedKSG takes columns of both kinds in one variable"
         if problem.discrete or (problem.x.discrete and problem.y.discrete):
@@ -48,33 +42,40 @@ class _Normal(InformationMethod):
 
     def estimate(self, problem: JointSample) -> Estimate:
         """The information of the fitted normal law, without the bias of its covariances, and how sure."""
-        if problem.given is None or problem.given.codes is None:
-            return self._within(problem)
-        parts = strata(problem)
-        return averaged([self._within(part) for part in parts], [part.n for part in parts])
-
-    def _within(self, problem: JointSample) -> Estimate:
-        found = self._fit(problem)
+        found = self._fitted(problem)
         if math.isinf(found.value):
             return Estimate(
                 math.inf,
                 math.inf,
                 distrust="x and y are linearly dependent here: +inf, unless more rows part them",
+                notes=found.notes,
             )
         if not found.freedom:
             return Estimate(0.0, 0.0, notes=(*found.notes, "a constant carries no information: 0 exactly"))
         return Estimate(found.value, found.standard_error, interval=found.interval, notes=found.notes)
 
+    def statistic(self, problem: JointSample) -> float:
+        """The value alone."""
+        return self._fitted(problem).value
+
+    def _fitted(self, problem: JointSample) -> Fit:
+        if problem.given is None or problem.given.codes is None:
+            return self._fit(problem)
+        parts = strata(problem)
+        return pooled([self._fit(part) for part in parts], row_weights(parts))
+
+    def _columns(self, values: Floats, weights: Weights) -> Floats:
+        return ndtri(placed(values, weights)) if self._ranked and values.shape[1] else values
+
     def _fit(self, problem: JointSample) -> Fit:
-        x, y, z = problem.x, problem.y, problem.given
-        if x.codes is not None:
-            return between_classes(self._columns(y.values), x.codes, ranked=self._ranked)
-        if y.codes is not None:
-            return between_classes(self._columns(x.values), y.codes, ranked=self._ranked)
-        condition = np.empty((problem.n, 0)) if z is None else self._columns(z.values)
-        return between_columns(
-            self._columns(x.values), self._columns(y.values), condition, ranked=self._ranked
-        )
+        x, y, z, w = problem.x, problem.y, problem.given, problem.weights
+        for classes, other in ((x, y), (y, x)):
+            if classes.codes is not None:
+                columns = self._columns(other.values, w)
+                return between_classes(columns, classes.codes, weights=w, ranked=self._ranked)
+        condition = np.empty((problem.n, 0)) if z is None else self._columns(z.values, w)
+        first, second = self._columns(x.values, w), self._columns(y.values, w)
+        return between_columns(first, second, condition, weights=w, ranked=self._ranked)
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,10 @@ class GaussianInformation(_Normal):
     are not normal, and holds at independence. What data have beyond correlation is not seen: this is the information
     of the normal law, neither an upper nor a lower bound of the true one in general.
 
-    Refuses weights, other divergences, and fewer rows than the covariance needs; columns that depend linearly on others
+    Weights weight the covariances, and the bias is that of weighted log-determinants, so whole weights give what
+    repeated rows give before the bias is subtracted: a row of weight 2 is one observation, not two.
+
+    Refuses other divergences and fewer rows than the covariance needs; columns that depend linearly on others
     of their own variable are left out, which changes nothing. Source: [cover2006], [misra2005], [ince2017].
 
     >>> import kullback as kb
@@ -108,9 +112,6 @@ class GaussianInformation(_Normal):
     @property
     def _ranked(self) -> bool:
         return False
-
-    def _columns(self, values: Floats) -> Floats:
-        return values
 
 
 @dataclass(frozen=True)
@@ -143,23 +144,20 @@ class GaussianCopula(_Normal):
     def _ranked(self) -> bool:
         return True
 
-    def _columns(self, values: Floats) -> Floats:
-        if not values.shape[1]:
-            return values
-        return ndtri(rankdata(values, axis=0) / (len(values) + 1))
-
 
 def _too_few(problem: JointSample) -> str:
-    """The number of rows that a covariance needs, in the smallest class or stratum."""
+    """Why the smallest class or stratum has too few rows for a covariance, an effective number where weights differ."""
     columns = sum(s.dimension for s in problem.variables)
     groups = [s.codes for s in problem.variables if s.codes is not None]
-    counts = np.array([problem.n])
+    group = np.zeros(problem.n, dtype=np.int64)
     if groups:
-        counts = np.unique(np.column_stack(groups), axis=0, return_counts=True)[1]
-    if counts.min() > columns + 1:
+        group = np.unique(np.column_stack(groups), axis=0, return_inverse=True)[1].reshape(-1)
+    w = shares(problem.weights, problem.n)
+    least = float((np.bincount(group, w) ** 2 / np.bincount(group, w * w)).min())
+    if least > columns + 1:
         return ""
     where = "in its smallest class" if groups else "in all"
     return (
-        f"needs more than {columns + 1} rows for {columns} columns, got {counts.min()} {where}: "
+        f"needs more than {columns + 1} rows for {columns} columns, got {least:.4g} {where}: "
         "take fewer columns" + (" or join classes" if groups else "")
     )

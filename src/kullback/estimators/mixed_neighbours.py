@@ -16,7 +16,7 @@ from kullback.errors import InvalidInputError
 from kullback.estimators.method import Estimate, InformationMethod
 from kullback.estimators.problem import JointSample
 from kullback.estimators.samples import Sample
-from kullback.estimators.strata import averaged, strata
+from kullback.estimators.strata import averaged, row_weights, strata
 from kullback.estimators.trees import Tree
 
 Floats = NDArray[np.float64]
@@ -87,7 +87,7 @@ class MixedKSG(InformationMethod):
         """The counts, and how sure."""
         parts = _parts(problem)
         found = [self._within(part, problem.seed) for part in parts]
-        return found[0] if len(found) == 1 else averaged(found, [part.n for part in parts])
+        return found[0] if len(found) == 1 else averaged(found, row_weights(parts))
 
     def _within(self, problem: JointSample, seed: int) -> Estimate:
         if any(_constant(s) for s in (problem.x, problem.y)):

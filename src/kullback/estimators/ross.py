@@ -20,7 +20,7 @@ from kullback.estimators.neighbour_weights import (
     weigh,
 )
 from kullback.estimators.problem import JointSample
-from kullback.estimators.strata import averaged, strata
+from kullback.estimators.strata import averaged, row_weights, strata
 from kullback.estimators.strips import Strips, excess, local_terms
 from kullback.estimators.trees import Tree
 
@@ -85,7 +85,7 @@ class Ross(InformationMethod):
         """The weighted estimate, and how sure."""
         parts = _parts(problem)
         found = [self._within(part) for part in parts]
-        return found[0] if problem.given is None else averaged(found, [part.n for part in parts])
+        return found[0] if problem.given is None else averaged(found, row_weights(parts))
 
     def _within(self, problem: JointSample) -> Estimate:
         values, codes = _sides(problem)

@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from kullback.estimators.method import Estimate
 from kullback.estimators.problem import JointSample
 from kullback.estimators.samples import Sample
+
+Floats = NDArray[np.float64]
 
 
 def strata(problem: JointSample) -> list[JointSample]:
@@ -24,14 +28,24 @@ def strata(problem: JointSample) -> list[JointSample]:
     return [_recoded(whole.take(rows)) for rows in order if rows.size]
 
 
-def averaged(found: Sequence[Estimate], sizes: Sequence[int]) -> Estimate:
-    r"""$\sum_c p_c I_c$ with its error: that of each part, and that of the shares $p_c = n_c / n$.
+def row_weights(parts: Sequence[JointSample]) -> list[Floats]:
+    """The weights of the rows of each part, ones where there are none."""
+    return [np.ones(part.n) if part.weights is None else part.weights for part in parts]
 
-    >>> averaged([Estimate(1.0, 0.3), Estimate(0.0, 0.4)], [50, 50]).value
+
+def average(values: Sequence[float], parts: Sequence[JointSample]) -> float:
+    """The values of the parts, each as often as its rows."""
+    return float(np.average(values, weights=[w.sum() for w in row_weights(parts)]))
+
+
+def averaged(found: Sequence[Estimate], weights: Sequence[Floats]) -> Estimate:
+    r"""$\sum_c p_c I_c$ with its error: that of each part, and that of the shares $p_c$ of the rows' `weights`.
+
+    >>> averaged([Estimate(1.0, 0.3), Estimate(0.0, 0.4)], [np.ones(50), np.ones(50)]).value
     0.5
     """
-    n = sum(sizes)
-    share = np.array(sizes) / n
+    total = sum(w.sum() for w in weights)
+    share = np.array([w.sum() for w in weights]) / total
     values = np.array([e.value for e in found])
     notes = tuple(dict.fromkeys(note for e in found for note in e.notes))
     distrust = next((e.distrust for e in found if e.distrust), "")
@@ -39,10 +53,29 @@ def averaged(found: Sequence[Estimate], sizes: Sequence[int]) -> Estimate:
     if math.isinf(value):
         return Estimate(value, math.inf, distrust=distrust, notes=notes)
     within = float(share**2 @ np.array([e.standard_error**2 for e in found]))
-    between = float(share @ (values - value) ** 2) / n
+    between = float(np.array([w @ w for w in weights]) @ (values - value) ** 2) / total**2
     # what a method leaves of its bias it leaves in every class alike: these errors add up, they do not average out
     left = float(share @ np.array([e.bias_error for e in found]))
-    return Estimate(value, math.sqrt(within + between), left, distrust=distrust, notes=notes)
+    error = math.sqrt(within + between)
+    if all(e.interval is None for e in found):
+        return Estimate(value, error, left, distrust=distrust, notes=notes)
+
+    def interval(level: float) -> tuple[float, float]:
+        z = float(ndtri(0.5 + level / 2))
+        chance = share**2 @ np.array([_reach(e, level, z) ** 2 for e in found])
+        low, high = np.sqrt(chance + z**2 * (between + left**2))
+        return value - float(low), value + float(high)
+
+    return Estimate(value, error, left, interval=interval, distrust=distrust, notes=notes)
+
+
+def _reach(e: Estimate, level: float, z: float) -> Floats:
+    """How far chance may have moved a part down and up, by its own interval where it has one. Source: [zou2008]."""
+    if e.interval is None:
+        return np.full(2, z * e.standard_error)
+    low, high = e.interval(level)
+    outer = np.array([e.value - low, high - e.value])
+    return np.sqrt(np.maximum(outer**2 - (z * e.bias_error) ** 2, 0.0))
 
 
 def _recoded(problem: JointSample) -> JointSample:

@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from kullback.errors import InvalidInputError, ShapeError
 from kullback.estimators.columns import columns_of
+
+Floats = NDArray[np.float64]
 
 
 def read_weights(name: str, data: Any, n: int) -> NDArray[np.float64] | None:
@@ -31,6 +34,60 @@ def read_weights(name: str, data: Any, n: int) -> NDArray[np.float64] | None:
     return None if positive.size == n and positive.min() == positive.max() else weights
 
 
+def shares(weights: Floats | None, n: int) -> Floats:
+    """What part of the whole each of n rows is, (n,), summing to 1.
+
+    >>> shares(np.array([1.0, 3.0]), 2).tolist()
+    [0.25, 0.75]
+    """
+    if weights is None:
+        return np.full(n, 1.0 / n)
+    share = weights / weights.max()  # whose squares and sums stay in range
+    return share / share.sum()
+
+
+def ranks(values: Floats, share: Floats) -> tuple[Floats, Floats]:
+    """The share of rows below each value of a column and the share above, half of the equal ones in both.
+
+    Both, because near 1 one of them has digits that the other has lost.
+
+    >>> ranks(np.array([5.0, 7.0]), np.array([0.25, 0.75]))[0].tolist()
+    [0.125, 0.625]
+    """
+    levels, inverse = np.unique(values, return_inverse=True)
+    mass = np.bincount(inverse, share, len(levels))
+    below = np.cumsum(mass) - mass / 2
+    above = np.cumsum(mass[::-1])[::-1] - mass / 2
+    return below[inverse], above[inverse]
+
+
+def spread(influence: Floats, share: Floats) -> float:
+    r"""The standard error of a weighted mean, $\sqrt{\sum_i s_i^2 (\varphi_i - \bar\varphi)^2 / (1 - \sum_i s_i^2)}$.
+
+    >>> round(spread(np.array([-1.0, 1.0]), np.array([0.5, 0.5])), 12)
+    1.0
+    """
+    moved = share * (influence - share @ influence)
+    return float(np.sqrt(moved @ moved / (1.0 - share @ share)))
+
+
+def placed(values: Floats, weights: Floats | None) -> Floats:
+    """The ranks of each column (n, d) over n + 1, for weighted rows over the effective number of rows and 1.
+
+    >>> placed(np.array([[5.0], [7.0], [6.0]]), None).ravel().tolist()
+    [0.25, 0.75, 0.5]
+    """
+    n = len(values)
+    if weights is None:
+        return rankdata(values, axis=0) / (n + 1)
+    size, share = effective_rows(weights, n), shares(weights, n)
+    below = [ranks(column, share)[0] for column in values.T]
+    return (np.column_stack(below) * size + 0.5) / (size + 1)
+
+
 def effective_rows(weights: NDArray[np.float64] | None, n: int) -> float:
     r"""Kish's effective number of rows, $(\sum w)^2 / \sum w^2$; `n` where there are no weights."""
-    return float(n) if weights is None else float(weights.sum() ** 2 / (weights**2).sum())
+    if weights is None:
+        return float(n)
+    share = shares(weights, n)
+    return 1.0 / float(share @ share)

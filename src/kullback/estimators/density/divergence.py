@@ -12,13 +12,15 @@ from kullback.divergences import FDivergence
 from kullback.errors import InvalidInputError
 from kullback.estimators.density.scores import (
     Reading,
+    Smooth,
     normal_scores,
     optimism,
     settled,
     smooth,
 )
 from kullback.estimators.method import DivergenceMethod, Estimate
-from kullback.estimators.problem import TwoSamples
+from kullback.estimators.problem import TwoSamples, Weights
+from kullback.estimators.weighting import effective_rows, shares, spread
 
 Floats = NDArray[np.float64]
 
@@ -32,13 +34,14 @@ class GridDivergence(DivergenceMethod):
     $$\hat D = \frac1n \sum_i f'\big(\hat t_{-i}(x_i)\big)
     + \frac1m \sum_j \big(f - t f'\big)\big(\hat t_{-j}(y_j)\big), \qquad \hat t = \hat p / \hat q,$$
 
-    where −i says that a row does not tell of itself. The columns are first mapped to normal scores of the pooled ranks,
-    which changes no f-divergence: scale, place, outliers and the edges of supports do not matter. What the variance of
+    where −i says that a row does not tell of itself; weights weight both means and both densities, and repeated rows
+    equal whole weights within the error only. The columns are first mapped to normal scores of the pooled ranks, which
+    changes no f-divergence: scale, place, outliers and the edges of supports do not matter. What the variance of
     the densities costs is added back, except where f has a kink (total variation). `bandwidth` multiplies the normal
     reference rule; the interval contains how far the number moves when it is doubled. Where a tenth of one sample lies
     where the other has no rows, an unbounded divergence has no interval.
 
-    Refuses weights, discrete columns, more than two columns, and what is no f-divergence. Raises `InvalidInputError`
+    Refuses discrete columns, more than two columns, and what is no f-divergence. Raises `InvalidInputError`
     for fewer than 10 rows in a sample and for a constant column in one of them. Source: [kandasamy2015], [nguyen2010].
 
     >>> import numpy as np, kullback as kb
@@ -65,8 +68,6 @@ class GridDivergence(DivergenceMethod):
         """Why grids do not serve."""
         if not isinstance(problem.noun, FDivergence):
             return f"estimates f-divergences, and {problem.noun} is none"
-        if problem.weighted:
-            return "does not weight rows; leave `weights_x` and `weights_y` out"
         if not (problem.x.continuous and problem.y.continuous):
             return "takes continuous columns; count discrete ones"
         if problem.x.dimension > 2:
@@ -76,14 +77,15 @@ class GridDivergence(DivergenceMethod):
     def estimate(self, problem: TwoSamples) -> Estimate:
         """The divergence at the rule's bandwidth, with what half and double of it say."""
         x, y = _scored(problem)
-        if np.array_equal(np.unique(x, axis=0), np.unique(y, axis=0)) and len(x) == len(y):
-            return Estimate(0.0, 0.0, distrust="both samples hold the same rows; they are not two draws")
+        same = len(x) == len(y) and np.array_equal(np.unique(x.rows, axis=0), np.unique(y.rows, axis=0))
+        if same and not problem.weighted:
+            return Estimate(0.0, 0.0, distrust=_SAME)
         noun = problem.noun
         assert isinstance(noun, FDivergence)
         alone = max(_alone(x, y, self.bandwidth), _alone(y, x, self.bandwidth))
         told = f"{alone:.0%} of the rows of one sample lie where the other has none"
         notes = (told,) if alone > 0.01 else ()
-        distrust = told if alone > 0.1 and not noun.bounded else ""
+        distrust = _SAME if same else told if alone > 0.1 and not noun.bounded else ""
         return settled(lambda factor: _read(noun, x, y, factor), self.bandwidth, notes, distrust)
 
     def statistic(self, problem: TwoSamples) -> float:
@@ -92,36 +94,57 @@ class GridDivergence(DivergenceMethod):
         return _read(problem.noun, *_scored(problem), self.bandwidth).value
 
 
-def _scored(problem: TwoSamples) -> tuple[Floats, Floats]:
+_SAME = "both samples hold the same rows; they are not two draws"
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """Normal scores of one sample's rows, and their weights."""
+
+    rows: Floats
+    weights: Weights
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def smooth(self, factor: float) -> Smooth:
+        """Their density."""
+        return smooth(self.rows, 0.9 * factor, self.weights)
+
+
+def _scored(problem: TwoSamples) -> tuple[_Scores, _Scores]:
     for s in (problem.x, problem.y):
         if s.n < 10:
             raise InvalidInputError(f"a density needs at least 10 rows, `{s.name}` has {s.n}")
         if np.any(np.ptp(s.values, axis=0) == 0):
             raise InvalidInputError(f"a column of `{s.name}` is constant: its law has no density")
-    pooled = normal_scores(np.concatenate([problem.x.values, problem.y.values]))
-    return pooled[: problem.x.n], pooled[problem.x.n :]
+    n, w_x, w_y = problem.x.n, problem.weights_x, problem.weights_y
+    sizes = (effective_rows(w_x, n), effective_rows(w_y, problem.y.n))
+    both = (sizes[0] * shares(w_x, n), sizes[1] * shares(w_y, problem.y.n))
+    pooled = normal_scores(np.concatenate([problem.x.values, problem.y.values]), np.concatenate(both))
+    return _Scores(pooled[:n], w_x), _Scores(pooled[n:], w_y)
 
 
-def _read(d: FDivergence, x: Floats, y: Floats, factor: float) -> Reading:
+def _read(d: FDivergence, x: _Scores, y: _Scores, factor: float) -> Reading:
     """The corrected value at one bandwidth."""
-    p, q = smooth(x, 0.9 * factor), smooth(y, 0.9 * factor)
+    p, q = x.smooth(factor), y.smooth(factor)
     floor = _FLOOR * max(p.drawn.height, q.drawn.height)
-    px, qx, py, qy = p.pdf(x), q.pdf(x), p.pdf(y), q.pdf(y)
+    px, qx, py, qy = p.pdf(x.rows), q.pdf(x.rows), p.pdf(y.rows), q.pdf(y.rows)
 
     def value(own_x: Floats, own_y: Floats) -> tuple[float, float]:
         slopes = d.slope(np.log((own_x + floor) / (qx + floor)))
         tilts = d.tilt(np.log((py + floor) / (own_y + floor)))
-        error = math.hypot(slopes.std(ddof=1) / len(x) ** 0.5, tilts.std(ddof=1) / len(y) ** 0.5)
-        return float(slopes.mean() + tilts.mean()), error
+        error = math.hypot(spread(slopes, p.share), spread(tilts, q.share))
+        return float(p.share @ slopes + q.share @ tilts), error
 
     found, error = value(p.without_self(px), q.without_self(qy))
     if d.curvature_at_one is None:
         return Reading(found, error, 0.0)
-    correction = optimism(x.shape[1]) * (value(px, qy)[0] - found)
+    correction = optimism(x.rows.shape[1]) * (value(px, qy)[0] - found)
     return Reading(found + correction, error, correction)
 
 
-def _alone(x: Floats, y: Floats, factor: float) -> float:
+def _alone(x: _Scores, y: _Scores, factor: float) -> float:
     """The share of the rows of x that have less than three rows of y in reach of the kernel."""
-    q = smooth(y, 0.9 * factor)
-    return float(np.mean(q.pdf(x) < 3 * q.drawn.height))
+    q = y.smooth(factor)
+    return float(shares(x.weights, len(x)) @ (q.pdf(x.rows) < 3 * q.drawn.height))

@@ -12,7 +12,8 @@ from kullback.errors import InvalidInputError
 from kullback.estimators.density.scores import Reading, likeliest, optimism, settled, smooth
 from kullback.estimators.density.ties import untied
 from kullback.estimators.method import EntropyMethod, Estimate
-from kullback.estimators.problem import OneSample
+from kullback.estimators.problem import OneSample, Weights
+from kullback.estimators.weighting import spread
 
 Floats = NDArray[np.float64]
 
@@ -31,8 +32,10 @@ class KDEEntropy(EntropyMethod):
     normal reference rule; by default it is that of 1/8, 1/4, 1/2 and 1 under which the rows left out are most likely.
     The interval contains how far the number moves when it is doubled, which is what edges of the support cost.
 
-    Ties and atoms are treated as by `SpacingEntropy` where there is one column. Refuses weights, discrete columns and
-    more than two. Raises `InvalidInputError` for fewer than 10 rows. Source: [hall1993], [kandasamy2015].
+    Ties and atoms are treated as by `SpacingEntropy` where there is one column. Weights weight every mean; as the
+    effective number of rows sets the bandwidth and a row leaves itself out with its weight, whole weights give what
+    repeated rows give within the error only. Refuses discrete columns and more than two. Raises `InvalidInputError`
+    for fewer than 10 rows. Source: [hall1993], [kandasamy2015].
 
     >>> import numpy as np, kullback as kb
     >>> from scipy.special import ndtri
@@ -56,8 +59,6 @@ class KDEEntropy(EntropyMethod):
 
     def refusal(self, problem: OneSample) -> str:
         """Why a grid does not serve."""
-        if problem.weights is not None:
-            return "does not weight rows; leave `weights` out"
         if not problem.x.continuous or problem.x.dimension > 2:
             return f"serves one or two continuous columns, and `{problem.x.name}` is not; nearest neighbours serve more"
         return ""
@@ -66,43 +67,52 @@ class KDEEntropy(EntropyMethod):
         """The entropy at one bandwidth, with what half and double of it say."""
         if problem.n < 10:
             raise InvalidInputError(f"a density needs at least 10 rows, got {problem.n}")
-        values, notes = problem.x.values, ()
+        values, weights, notes = problem.x.values, problem.weights, ()
         if values.shape[1] == 1:
-            column = untied(values[:, 0])
+            column = untied(values[:, 0], weights)
             if column.atom:
                 return Estimate(-math.inf, 0.0, notes=column.notes)
-            values, notes = column.values[:, None], column.notes
+            values, weights, notes = column.values[:, None], column.weights, column.notes
         elif np.linalg.matrix_rank(values - values.mean(axis=0)) < 2:
             return Estimate(-math.inf, 0.0, notes=("the rows lie on a line: their law has no density",))
-        rows, stretch = _drawn_in(values)
-        factor = self.bandwidth or likeliest(lambda f: _read(rows, stretch, f), _FACTORS)
-        found = settled(lambda f: _read(rows, stretch, f), factor, notes)
+        rows, stretch = _drawn_in(values, weights)
+
+        def read(factor: float) -> Reading:
+            return _read(rows, stretch, weights, factor)
+
+        found = settled(read, self.bandwidth or likeliest(read, _FACTORS), notes)
         where = problem.x.dimension * problem.x.exponent * math.log(2)
         return Estimate(where - found.value, found.standard_error, found.bias_error, notes=found.notes)
 
 
-def _drawn_in(values: Floats) -> tuple[Floats, Floats]:
+def _drawn_in(values: Floats, weights: Weights) -> tuple[Floats, Floats]:
     """Rows of similar spread in all directions, and for each the log of what the map does to a volume there."""
-    middle = np.median(values, axis=0)
-    spread = np.median(np.abs(values - middle), axis=0)
-    spread = np.where(spread > 0, spread, np.abs(values - middle).mean(axis=0))
-    z = (values - middle) / spread
+    middle = _median(values, weights)
+    away = np.abs(values - middle)
+    unit = _median(away, weights)
+    unit = np.where(unit > 0, unit, away.mean(axis=0))
+    z = (values - middle) / unit
     rows = np.arcsinh(z)
-    stretch = -(0.5 * np.log1p(z * z) + np.log(spread)).sum(axis=1)
+    stretch = -(0.5 * np.log1p(z * z) + np.log(unit)).sum(axis=1)
     if rows.shape[1] == 1:
         return rows, stretch
-    sizes, axes = np.linalg.eigh(np.cov(rows.T))
-    return (rows - rows.mean(axis=0)) @ (axes / np.sqrt(sizes)), stretch - 0.5 * float(np.log(sizes).sum())
+    sizes, axes = np.linalg.eigh(np.cov(rows.T, aweights=weights))
+    # `smooth` centres them
+    return rows @ (axes / np.sqrt(sizes)), stretch - 0.5 * float(np.log(sizes).sum())
 
 
-def _read(rows: Floats, stretch: Floats, factor: float) -> Reading:
+def _median(values: Floats, weights: Weights) -> Floats:
+    if weights is None:
+        return np.median(values, axis=0)
+    return np.quantile(values, 0.5, axis=0, weights=weights, method="inverted_cdf")
+
+
+def _read(rows: Floats, stretch: Floats, weights: Weights, factor: float) -> Reading:
     """The mean log density at one bandwidth, corrected."""
-    p = smooth(rows, factor)
+    p = smooth(rows, factor, weights)
     floor = _FLOOR * p.drawn.height
     at_rows = p.pdf(rows)
     logs = np.log(p.without_self(at_rows) + floor) + stretch
     with_self = np.log(at_rows + floor) + stretch
-    correction = optimism(rows.shape[1]) * float((with_self - logs).mean())
-    return Reading(
-        float(logs.mean()) + correction, float(logs.std(ddof=1)) / math.sqrt(len(rows)), correction
-    )
+    correction = optimism(rows.shape[1]) * float(p.share @ (with_self - logs))
+    return Reading(float(p.share @ logs) + correction, spread(logs, p.share), correction)

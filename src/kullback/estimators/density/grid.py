@@ -14,7 +14,7 @@ from kullback.estimators.columns import columns_of
 from kullback.estimators.density.bandwidth import Bandwidth, Silverman
 from kullback.estimators.density.binning import line_masses, plane_masses, positions, smoothed
 from kullback.estimators.density.kernels import Gaussian, Kernel
-from kullback.estimators.weighting import read_weights
+from kullback.estimators.weighting import effective_rows, read_weights
 
 Floats = NDArray[np.float64]
 
@@ -121,7 +121,7 @@ def grid_density(
     if d > 2:
         raise ShapeError(f"a grid serves one or two columns, got {d}")
     w = read_weights("weights", weights, n)
-    size = float(n) if w is None else float(w.sum() ** 2 / (w @ w))
+    size = effective_rows(w, n)
     lows, highs = rows.min(axis=0), rows.max(axis=0)
     if not np.all(np.isfinite(lows + (highs - lows))):
         raise InvalidInputError("x has missing or infinite values, or spans more than float64 holds")

@@ -20,7 +20,8 @@ from kullback.estimators.density.scores import (
     smooth,
 )
 from kullback.estimators.method import Estimate, InformationMethod
-from kullback.estimators.problem import JointSample
+from kullback.estimators.problem import JointSample, Weights
+from kullback.estimators.weighting import shares, spread
 
 Floats = NDArray[np.float64]
 
@@ -43,9 +44,10 @@ class GridInformation(InformationMethod):
     back. Against a discrete variable each class has a density of its own. `bandwidth` multiplies the normal
     reference rule; by default it is that of 1/4, 1/2, 1 and 2 under which the rows left out are most likely. The
     interval contains how far the number moves when it is doubled. A permutation test takes the rule itself, where
-    none is given.
+    none is given. Weights weight ranks, densities and means, and the effective number of rows sets the bandwidth;
+    repeated rows are not as good, since a row that is left out is told of by its copies.
 
-    Refuses weights, `given`, two discrete variables and more than one column on a side. Raises `InvalidInputError` for
+    Refuses `given`, two discrete variables and more than one column on a side. Raises `InvalidInputError` for
     fewer than 10 rows or a class of fewer than 5. Source: [kandasamy2015], [silverman1986].
 
     >>> import numpy as np, kullback as kb
@@ -70,8 +72,6 @@ class GridInformation(InformationMethod):
 
     def refusal(self, problem: JointSample) -> str:
         """Why a grid does not serve."""
-        if problem.weights is not None:
-            return "does not weight rows; leave `weights` out"
         if problem.given is not None:
             return "knows no `given`; nearest neighbours do"
         sides = (problem.x, problem.y)
@@ -96,18 +96,21 @@ class GridInformation(InformationMethod):
     def _read(self, problem: JointSample, factor: float, d: FDivergence) -> Reading:
         for own, other in ((problem.x, problem.y), (problem.y, problem.x)):
             if own.codes is not None:
-                return _with_classes(d, normal_scores(other.values), own.codes, factor)
-        return _with_column(d, normal_scores(np.hstack([problem.x.values, problem.y.values])), factor)
+                return _with_classes(
+                    d, normal_scores(other.values, problem.weights), own.codes, problem.weights, factor
+                )
+        columns = np.hstack([problem.x.values, problem.y.values])
+        return _with_column(d, normal_scores(columns, problem.weights), problem.weights, factor)
 
 
-def _with_column(d: FDivergence, z: Floats, factor: float) -> Reading:
+def _with_column(d: FDivergence, z: Floats, weights: Weights, factor: float) -> Reading:
     turned = np.column_stack([z[:, 0] + z[:, 1], z[:, 0] - z[:, 1]]) / math.sqrt(2)
     turned[:, turned.std(axis=0) < 1e-9] = 0.0
     if not turned.any(axis=0).all():
         raise InvalidInputError(
             "one column is a monotone function of the other: for continuous laws the information is +inf"
         )
-    p = smooth(turned, factor)
+    p = smooth(turned, factor, weights)
     product = np.exp(-0.5 * (turned**2).sum(axis=1)) / (2 * math.pi)
     a, b = (side.ravel() for side in np.meshgrid(_NODES, _NODES, indexing="ij"))
     nodes = np.column_stack([a + b, a - b]) / math.sqrt(2)
@@ -125,19 +128,22 @@ def _reading(
     correction = 0.0
     if d.curvature_at_one is not None:
         gap = d.slope(_log_mixed(at_rows / product, p.drawn.n)) - others
-        correction = optimism(len(p.drawn.axes)) * float(gap.mean())
-    error = float((others + margins).std(ddof=1)) / math.sqrt(len(product))
-    return Reading(float(others.mean()) + outside + correction, error, correction)
+        correction = optimism(len(p.drawn.axes)) * float(p.share @ gap)
+    error = spread(others + margins, p.share)
+    return Reading(float(p.share @ others) + outside + correction, error, correction)
 
 
-def _with_classes(d: FDivergence, z: Floats, codes: NDArray[np.int64], factor: float) -> Reading:
+def _with_classes(
+    d: FDivergence, z: Floats, codes: NDArray[np.int64], weights: Weights, factor: float
+) -> Reading:
     n = len(z)
+    share = shares(weights, n)
     slopes, gaps, outside = np.empty(n), np.empty(n), np.empty(n)
     by_node = np.zeros(len(_NODES))
     normal = np.exp(-0.5 * z[:, 0] ** 2) / math.sqrt(2 * math.pi)
     for c in np.unique(codes):
         own = codes == c
-        p = smooth(z[own], 0.9 * factor)
+        p = smooth(z[own], 0.9 * factor, None if weights is None else weights[own])
         at_rows = p.pdf(z[own])
         tilts = d.tilt(
             _log_mixed(p.pdf(_NODES) * math.sqrt(2 * math.pi) * np.exp(0.5 * _NODES**2), p.drawn.n)
@@ -145,11 +151,10 @@ def _with_classes(d: FDivergence, z: Floats, codes: NDArray[np.int64], factor: f
         slopes[own] = d.slope(_log_mixed(p.without_self(at_rows) / normal[own], p.drawn.n))
         gaps[own] = d.slope(_log_mixed(at_rows / normal[own], p.drawn.n)) - slopes[own]
         outside[own] = tilts @ _NORMAL
-        by_node += own.mean() * tilts
-    correction = 0.0 if d.curvature_at_one is None else optimism(1) * float(gaps.mean())
+        by_node += share[own].sum() * tilts
+    correction = 0.0 if d.curvature_at_one is None else optimism(1) * float(share @ gaps)
     influence = slopes + outside + np.interp(z[:, 0], _NODES, by_node)
-    value = float(slopes.mean() + outside.mean()) + correction
-    return Reading(value, float(influence.std(ddof=1)) / math.sqrt(n), correction)
+    return Reading(float(share @ (slopes + outside)) + correction, spread(influence, share), correction)
 
 
 def _log_mixed(ratio: Floats, n: float) -> Floats:

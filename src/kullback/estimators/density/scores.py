@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from kullback.estimators.density.grid import GridDensity, grid_density
 from kullback.estimators.method import Estimate
+from kullback.estimators.weighting import effective_rows, ranks, shares
 
 Floats = NDArray[np.float64]
 
@@ -23,9 +23,14 @@ _FEWEST = 64  # cells an axis
 _CELLS_A_BANDWIDTH = 5.0  # at which the error of a grid is some 1e-4 of the density's peak
 
 
-def normal_scores(values: Floats) -> Floats:
+def normal_scores(values: Floats, weights: Floats | None = None) -> Floats:
     """Each column mapped to the normal law by its ranks; equal values share the mean of theirs."""
-    return ndtri((rankdata(values, axis=0) - 0.5) / len(values))
+    share = shares(weights, len(values))
+    return np.column_stack([_scores(*ranks(column, share)) for column in values.T])
+
+
+def _scores(below: Floats, above: Floats) -> Floats:
+    return np.where(below < above, ndtri(below), -ndtri(above))
 
 
 @dataclass(frozen=True)
@@ -35,38 +40,43 @@ class Smooth:
     A kernel adds its own variance to that of the rows; drawn in, a normal law stays what it is at any bandwidth.
     """
 
-    rows: Floats
-    drawn: GridDensity  # of the rows less their mean
+    centred: Floats
+    share: Floats  # of each row
+    middle: Floats
+    drawn: GridDensity  # of the centred rows
     shrink: float
 
     def pdf(self, points: Floats) -> Floats:
         """The density at points."""
-        return self.drawn.pdf(points - self.rows.mean(axis=0))
+        return self.drawn.pdf(points - self.middle)
 
     def without_self(self, at_rows: Floats) -> Floats:
         """The density at each of its own rows as the others make it."""
-        n = self.drawn.n
         # a row's kernel no longer sits on the row, but was drawn in with it
-        away = (self.rows - self.rows.mean(axis=0)) * ((1 - self.shrink) / np.array(self.drawn.bandwidth))
-        own = self.drawn.height * np.exp(-0.5 * (away**2).sum(axis=1))
-        return np.maximum(at_rows - own, 0.0) * (n / (n - 1))
+        away = self.centred * ((1 - self.shrink) / np.array(self.drawn.bandwidth))
+        peak = self.drawn.height * self.drawn.n
+        own = peak * self.share * np.exp(-0.5 * (away**2).sum(axis=1))
+        return np.maximum(at_rows - own, 0.0) / (1 - self.share)
 
 
-def smooth(rows: Floats, factor: float) -> Smooth:
+def smooth(rows: Floats, factor: float, weights: Floats | None = None) -> Smooth:
     """The density of rows (n, d) with the normal reference bandwidth of each column times `factor`."""
     n, d = rows.shape
-    h = factor * n ** (-1 / (d + 4))
-    widths = h * rows.std(axis=0)
-    scaled = (rows - rows.mean(axis=0)) / widths
+    share = shares(weights, n)
+    h = factor * effective_rows(weights, n) ** (-1 / (d + 4))
+    middle = share @ rows
+    centred = rows - middle
+    widths = h * np.sqrt(share @ centred**2)
+    scaled = centred / widths
     cells = max(_FEWEST, math.ceil(_CELLS_A_BANDWIDTH * np.ptp(scaled, axis=0).max()))
-    found = grid_density(scaled, bandwidth=1.0, cells=cells)
+    found = grid_density(scaled, bandwidth=1.0, cells=cells, weights=weights)
     shrink = 1 / math.sqrt(1 + h * h)
     widths = widths * shrink
     axes = tuple(a * w for a, w in zip(found.axes, widths, strict=True))
     drawn = GridDensity(
         axes, found.density / math.prod(widths), tuple(widths.tolist()), found.n, found.kernel
     )
-    return Smooth(rows, drawn, shrink)
+    return Smooth(centred, share, middle, drawn, shrink)
 
 
 def optimism(dimension: int) -> float:
