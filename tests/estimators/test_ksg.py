@@ -14,7 +14,7 @@ from kullback.estimators import ksg, ksg_null, ksg_pass, neighbour_weights
 from kullback.estimators.ksg import KSG
 from kullback.estimators.normal_scores import ranked, scores
 from kullback.estimators.problem import JointSample, read_joint
-from kullback.estimators.trees import Block, SortedColumn, Tree
+from kullback.estimators.trees import Block, ScorePair, SortedColumn, Tree, expect
 
 
 def problem(x: np.ndarray, y: np.ndarray) -> JointSample:
@@ -63,6 +63,38 @@ def test_all_k_and_all_deletions_are_those_by_hand(widths: tuple[int, int], n: i
     want = np.array([combinations @ by_hand(np.delete(points, j, axis=0), widths[0], ks) for j in rows]).T
     centred = [a - a.mean(axis=1, keepdims=True) for a in (found.deleted, want)]
     np.testing.assert_allclose(centred[0], centred[1], atol=1e-13)
+
+
+@pytest.mark.parametrize(("n", "seed"), [(30, 52), (90, 1)])  # draws without two neighbours at one distance
+def test_cells_delete_as_by_hand(n: int, seed: int) -> None:
+    g = np.random.default_rng(seed)
+    column, places = np.sort(g.standard_normal(n)), g.permutation(n)
+    points = np.column_stack([column, column[places]])
+    ks = (1, 2, 3, 5, 8)
+    combinations = np.array([[0.5, 0.5, 0.3, 0.2, -0.5], [0.0, 0.0, 0.0, 1.0, 0.0]])
+    pair = ScorePair.of(column, places)
+    if pair is None:
+        pytest.skip("nothing is compiled")
+    found = ksg_pass.run(pair, ks, combinations)
+    np.testing.assert_allclose(found.values, by_hand(points, 1, ks), rtol=0, atol=1e-13)
+    assert math.isclose(ksg_pass.value(pair, 5), found.values[3], abs_tol=1e-14)
+    want = np.array([combinations @ by_hand(np.delete(points, j, axis=0), 1, ks) for j in range(n)]).T
+    centred = [a - a.mean(axis=1, keepdims=True) for a in (found.deleted, want)]
+    np.testing.assert_allclose(centred[0], centred[1], atol=1e-13)
+
+
+def test_compiled_and_plain_are_one_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    expect(1, 100_000)
+    for rho in (0.0, 0.9):
+        data = problem(*normal(1000, rho))
+        fast = KSG().estimate(data), KSG(k=3).statistic(data)
+        with monkeypatch.context() as plain:
+            plain.setattr(ScorePair, "of", lambda *_: None)
+            slow = KSG().estimate(data), KSG(k=3).statistic(data)
+        assert math.isclose(fast[1], slow[1], abs_tol=1e-13)
+        assert math.isclose(fast[0].value, slow[0].value, abs_tol=1e-13)
+        assert math.isclose(fast[0].standard_error, slow[0].standard_error, rel_tol=1e-3)
+        assert fast[0].distrust == slow[0].distrust
 
 
 @pytest.mark.parametrize("k", [1, 3, None])

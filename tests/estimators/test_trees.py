@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from kullback.errors import InvalidInputError
-from kullback.estimators.trees import Block, SortedColumn, Tree
+from kullback.estimators.normal_scores import scores
+from kullback.estimators.trees import Block, ScorePair, SortedColumn, Tree, expect, pair, tree
 from kullback.estimators.trees import by_scipy as plain
 
 numba = pytest.importorskip("numba")
@@ -135,6 +136,59 @@ def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(by_numba.config, "NUMBA_NUM_THREADS", 3)
     assert all((a == b).all() for a, b in zip(one, alone.neighbours(4), strict=True))
     assert (few == alone.counts(one[0])).all()
+
+
+def pairs(kind: str, n: int = 700) -> np.ndarray:
+    """The places in y of rows that ascend in x."""
+    g = np.random.default_rng(3)
+    x = np.arange(n)
+    return {
+        "independent": g.permutation(n),
+        "close": np.argsort(np.argsort(x + 30 * g.standard_normal(n))),
+        "quarters": (x + n // 2) % n,
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["independent", "close", "quarters"])
+@pytest.mark.parametrize("n", [8, 700, 6000])
+@pytest.mark.parametrize("column", ["scores", "random"])
+def test_cells_find_what_the_tree_finds(
+    kind: str, n: int, column: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pair, "_ROWS", 1 << 10)  # several blocks
+    values = np.sort(np.random.default_rng(1).standard_normal(n)) if column == "random" else scores(n)
+    places = pairs(kind, n)
+    found = ScorePair.of(values, places)
+    assert found is not None
+    points = np.column_stack([values, values[places]])
+    for k in (1, 7) if n > 8 else (1, 3):
+        distances, rows = found.neighbours(k)
+        assert (distances == by_numba.CompiledTree(points).neighbours(k)[0]).all()
+        assert (np.abs(points[:, None] - points[rows]).max(axis=2) == distances).all()
+        assert (np.sort(rows, axis=1)[:, 1:] != np.sort(rows, axis=1)[:, :-1]).all()
+        assert not (rows == np.arange(n)[:, None]).any()
+        for c in range(2):
+            margin = SortedColumn.of(points[:, c])
+            assert (found.inside(k)[:, c] == margin.counts(distances[:, -1:])[:, 0] - 1).all()
+
+
+def test_crowded_cells_are_left_to_the_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    n = 20_000
+    assert ScorePair.of(scores(n), np.arange(n)) is None
+    monkeypatch.setattr(pair, "compiled", lambda _: False)
+    assert ScorePair.of(scores(n), np.random.default_rng(0).permutation(n)) is None
+
+
+def test_many_small_searches_load_the_compiled_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr(tree, "import_module", loaded.append)
+    expect(3, 1000)
+    assert not loaded
+    expect(500, 4000)
+    assert loaded == ["numba"]
+    monkeypatch.setattr(tree, "_installed", lambda: False)
+    expect(500, 4000)
+    assert loaded == ["numba"]
 
 
 def test_k_beyond_the_points_is_refused() -> None:

@@ -26,7 +26,7 @@ from kullback.estimators.neighbour_weights import (
 from kullback.estimators.normal_scores import Ranked, ranked, scores
 from kullback.estimators.problem import JointSample
 from kullback.estimators.samples import Sample
-from kullback.estimators.trees import Block, Margin, SortedColumn, Tree
+from kullback.estimators.trees import Block, Margin, ScorePair, SortedColumn, Tree
 
 Floats = NDArray[np.float64]
 
@@ -145,9 +145,12 @@ def k_to_test(n: int) -> int:
     return max(1, min(n // 16, _TESTED))
 
 
-def scored_pair(places: NDArray[np.int64]) -> Joint:
+def scored_pair(places: NDArray[np.int64]) -> Joint | ScorePair:
     """Two columns of normal scores: the rows ascend in x, and have these places in y."""
     column = scores(len(places))
+    pair = ScorePair.of(column, places)
+    if pair is not None:
+        return pair
     tree = Tree(np.column_stack([column, column[places]]))
     return Joint(tree, SortedColumn(column, tree.rows), SortedColumn(column, places[tree.rows]))
 
@@ -170,11 +173,11 @@ def _spread_one(sample: Sample, varies: NDArray[np.bool_]) -> Floats:
     return values / math.sqrt(values.var(axis=0).mean()) if values.shape[1] else values
 
 
-def _joint(both: Floats, width: int, ranks: Ranked | None) -> Joint:
+def _joint(both: Floats, width: int, ranks: Ranked | None) -> Joint | ScorePair:
     """The tree and its margins: x is the first `width` columns; without ranks, the columns as they are."""
     if ranks is not None:
         if both.shape[1] == 2:
-            return scored_pair(ranks.places[:, 1])
+            return scored_pair(np.ascontiguousarray(ranks.places[:, 1]))
         both = scores(len(both))[ranks.places]
     tree = Tree(both)
     ordered = tree.points[tree.rows]
@@ -185,7 +188,7 @@ def _margin(columns: Floats) -> Margin:
     return SortedColumn.of(columns[:, 0]) if columns.shape[1] == 1 else Block.of(columns)
 
 
-def _weighted(joint: Joint, weighting: Weighting, dimension: int) -> Estimate:
+def _weighted(joint: Joint | ScorePair, weighting: Weighting, dimension: int) -> Estimate:
     """The weighted estimate, its corrected jackknife error, and what speaks against trusting it."""
     n, w = joint.n, weighting.weights
     move = w - np.eye(len(w))[min(4, len(w) - 1)]  # from k = 5, the fifth of the grid
@@ -217,7 +220,7 @@ def _distrust(value: float, inside: float, n: int, ks: tuple[int, ...], dimensio
     return ""
 
 
-def _distorted(raw: Joint, scored: Joint, error: float) -> str:
+def _distorted(raw: Joint | ScorePair, scored: Joint | ScorePair, error: float) -> str:
     """Heavy tails: raw columns and normal scores have one information, and should tell it alike."""
     k = min(5, raw.n - 1)
     if abs(ksg_pass.value(raw, k) - ksg_pass.value(scored, k)) <= 2 * error:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma
 
-from kullback.estimators.trees import Margin, Tree
+from kullback.estimators.trees import Deletions, Margin, ScorePair, Tree
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -27,6 +27,12 @@ class Joint:
     def n(self) -> int:
         """The number of rows."""
         return len(self.tree.points)
+
+    def inside(self, k: int) -> Ints:
+        """How many other rows (n, 2) are closer than the k-th neighbour in x and in y alone."""
+        radii = self.tree.kth(k)[:, None]
+        counts = [margin.counts(radii)[:, 0] for margin in (self.x, self.y)]
+        return np.maximum(np.column_stack(counts) - 1, 0)  # no radius holds nothing, not even the row itself
 
 
 @dataclass(frozen=True)
@@ -50,18 +56,29 @@ class _Reach:
     next_psi: Floats  # digamma of the count without one row, when the k-th neighbour becomes the (k + 1)-th
 
 
-def value(joint: Joint, k: int) -> float:
+def value(joint: Joint | ScorePair, k: int) -> float:
     r"""The estimate at one k: $\psi(k) + \psi(n) - \langle \psi(n_x + 1) + \psi(n_y + 1) \rangle$."""
-    radii = joint.tree.kth(k)[:, None]
     psi = _psi(joint.n)
-    total = sum(psi[np.maximum(margin.counts(radii), 1)].mean() for margin in (joint.x, joint.y))
-    return float(psi[k] + psi[joint.n] - total)
+    return float(psi[k] + psi[joint.n] - 2 * psi[joint.inside(k) + 1].mean())
 
 
-def run(joint: Joint, ks: tuple[int, ...], combinations: Floats) -> Pass:
+def run(joint: Joint | ScorePair, ks: tuple[int, ...], combinations: Floats) -> Pass:
     """All k at once, and `combinations` (c, K) of them without each row."""
     n = joint.n
     psi = _psi(n)
+    found = (
+        joint.deletions(ks, combinations, psi)
+        if isinstance(joint, ScorePair)
+        else _deletions(joint, ks, combinations, psi)
+    )
+    values = psi[list(ks)] + psi[n] - found.total / n
+    nearest = int(np.argmin(np.abs(np.array(ks) - 5)))
+    inside = float(np.median(found.counts[:, nearest], axis=0).min())
+    return Pass(values, np.ascontiguousarray((found.own - found.change).T) / (n - 1), inside)
+
+
+def _deletions(joint: Joint, ks: tuple[int, ...], combinations: Floats, psi: Floats) -> Deletions:
+    """The same as of a `ScorePair`, for any joint sample."""
     distances, places = joint.tree.in_order(ks[-1] + 1)
     wanted = sorted({*ks, *(k + 1 for k in ks)})
     radii = distances[:, [k - 1 for k in wanted]]
@@ -69,7 +86,6 @@ def run(joint: Joint, ks: tuple[int, ...], combinations: Floats) -> Pass:
     behind = [wanted.index(k + 1) for k in ks]
     reaches = [_reach(margin.counts(radii), here, behind, psi) for margin in (joint.x, joint.y)]
     sums = psi[reaches[0].counts + 1] + psi[reaches[1].counts + 1]
-    values = psi[list(ks)] + psi[n] - sums.mean(axis=0)
     gained = sum((reach.next_psi + reach.share for reach in reaches), -sums)
     change = _to_neighbours(gained, ks, combinations, places)
     own = radii[:, here]
@@ -79,10 +95,8 @@ def run(joint: Joint, ks: tuple[int, ...], combinations: Floats) -> Pass:
         # every row is inside its own strips, but is not what is deleted there
         first = (own <= 0).sum(axis=1)
         change += np.take_along_axis(lost, first[:, None, None], axis=1)[:, 0] - margin.spread(own, lost)
-    deleted = (sums @ combinations.T - change) / (n - 1)
-    nearest = int(np.argmin(np.abs(np.array(ks) - 5)))
-    inside = min(float(np.median(reach.counts[:, nearest])) for reach in reaches)
-    return Pass(values, np.ascontiguousarray(deleted.T), inside)
+    counts = np.stack([reach.counts for reach in reaches], axis=2)
+    return Deletions(sums.sum(axis=0), sums @ combinations.T, change, counts)
 
 
 @lru_cache(maxsize=4)

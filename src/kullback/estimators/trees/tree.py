@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -24,6 +25,15 @@ def _installed() -> bool:
 def compiled(size: int) -> bool:
     """Whether `size` numbers are searched by compiled code: once numba is loaded, always."""
     return _installed() and (size >= _WORTH_LOADING or "numba" in sys.modules)
+
+
+def expect(searches: int, size: int) -> None:
+    """Says that as many trees of `size` numbers each are to come: where that is worth it, loads the compiled ones now.
+
+    Each alone may be too small for that. Where numba is not installed nothing happens.
+    """
+    if searches * size >= _WORTH_LOADING and _installed():
+        import_module("numba")
 
 
 class Tree:
