@@ -10,7 +10,7 @@ import pytest
 import kullback as kb
 from kullback.errors import InvalidInputError, UnsupportedPairError
 from kullback.estimators import estimate
-from kullback.estimators.critics import LipschitzCritic, Training
+from kullback.estimators.critics import Lipschitz, LipschitzCritic, Training, WassersteinDependency
 
 torch = pytest.importorskip("torch")
 
@@ -40,7 +40,7 @@ def test_no_more_than_the_distance_at_equality() -> None:
 
 
 def test_the_constant_is_one() -> None:
-    from kullback.estimators.neural.lipschitz import LipschitzNetwork, contraction
+    from kullback.estimators.neural.networks import LipschitzNetwork, contraction
 
     generator = torch.Generator().manual_seed(0)
     network = LipschitzNetwork([5, 16, 16, 1], generator).double()
@@ -60,3 +60,41 @@ def test_what_is_not_served_is_refused() -> None:
         estimate(kb.wasserstein(1), x, x + 1, weights_x=np.arange(1.0, 51.0), method=QUICK)
     with pytest.raises(InvalidInputError, match="even"):
         LipschitzCritic((3,))
+
+
+DEPENDENCY = WassersteinDependency(
+    architecture=Lipschitz((16, 16)),
+    training=Training(batch=128, steps=60, patience=60, learning_rate=3e-2, partners=4),
+)
+
+
+def test_the_dependency_of_a_variable_with_itself() -> None:
+    """W1 of (x, x) from (x, x'): at least E|x − x'|/√2 = √(2/π), at most what moving along both diagonals costs."""
+    x = np.random.default_rng(2).standard_normal(1000)
+    answer = kb.mutual_information(x, x, divergence=kb.wasserstein(1), method=DEPENDENCY)
+    u, v = np.random.default_rng(3).standard_normal((2, 10**6))
+    most = float(np.hypot((math.sqrt(2.0) - 1.0) * u, v).mean())
+    assert 0.9 * math.sqrt(2 / math.pi) <= answer.value <= most + 3 * answer.standard_error
+    assert answer.unit == "units of x"
+    assert answer.high == math.inf
+    huge = kb.mutual_information(
+        x[:200] * 2.0**300, x[:200] * 2.0**300, divergence=kb.wasserstein(1), method=DEPENDENCY
+    )
+    plain = kb.mutual_information(x[:200], x[:200], divergence=kb.wasserstein(1), method=DEPENDENCY)
+    assert huge.value == pytest.approx(plain.value * 2.0**300, rel=1e-9)
+
+
+def test_independent_variables_are_no_distance_from_independence() -> None:
+    x, y = np.random.default_rng(4).standard_normal((2, 800))
+    answer = kb.mutual_information(x, y, divergence=kb.wasserstein(1), method=DEPENDENCY, level=0.999)
+    assert answer.low <= 0.0 < answer.value + 4 * answer.standard_error
+
+
+def test_a_distance_needs_the_method_that_bounds_it() -> None:
+    x = np.arange(100.0)
+    with pytest.raises(UnsupportedPairError, match="method=WassersteinDependency"):
+        kb.mutual_information(x, x, divergence=kb.wasserstein(1))
+    with pytest.raises(UnsupportedPairError, match="pass divergence="):
+        kb.mutual_information(x, x, method=DEPENDENCY)
+    with pytest.raises(InvalidInputError, match="even numbers"):
+        Lipschitz((5,))

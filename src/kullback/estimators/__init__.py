@@ -24,10 +24,12 @@ from kullback.estimators.critics import (
     InfoNCE,
     JensenShannonCritic,
     Joint,
+    Lipschitz,
     LipschitzCritic,
     Separable,
     Smile,
     Training,
+    WassersteinDependency,
 )
 from kullback.estimators.density import (
     Epanechnikov,
@@ -102,6 +104,7 @@ __all__ = [
     "KernelPotentials",
     "KozachenkoLeonenko",
     "LineTransport",
+    "Lipschitz",
     "LipschitzCritic",
     "MillerMadow",
     "MixedKSG",
@@ -124,6 +127,7 @@ __all__ = [
     "VanEs",
     "Variational",
     "Vasicek",
+    "WassersteinDependency",
     "critical_bandwidths",
     "entropy",
     "estimate",

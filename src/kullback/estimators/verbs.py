@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from kullback.answer import Answer
 from kullback.divergences import FDivergence, Noun, kl
 from kullback.errors import DTypeError, UnsupportedPairError
 from kullback.estimators import choose, interval, permutation
 from kullback.estimators.compression import Compress, compressed
+from kullback.estimators.critics.dependency import WassersteinDependency
 from kullback.estimators.method import DivergenceMethod, EntropyMethod, InformationMethod
 from kullback.estimators.problem import Problem, read_joint, read_one, read_two
 from kullback.estimators.samples import Kinds, Missing
@@ -88,7 +89,7 @@ def mutual_information(
     y: Any,
     *,
     given: Any = None,
-    divergence: FDivergence = kl,
+    divergence: Noun = kl,
     method: InformationMethod | Auto = "auto",
     compress: Compress = None,
     kind_x: Kinds = None,
@@ -105,7 +106,8 @@ def mutual_information(
     $$I(X; Y \mid Z) = E_z\, D\big(p_{xy|z} \,\|\, p_{x|z}\, p_{y|z}\big) \quad\text{with } \texttt{given} = z.$$
 
     `x`, `y` and `given` have the same number of rows and any number of columns; kinds, weights, missing values, method
-    and seed are those of `estimate`. Another `divergence` gives another f-information. `permutations` > 0 adds the
+    and seed are those of `estimate`. Another `divergence` gives another f-information, or with
+    `kb.wasserstein(1)` and a `WassersteinDependency` the distance from independence. `permutations` > 0 adds the
     p-value of independence as `answer.p_value`. Values below zero are what the data said: at independence half of them
     are. `compress` makes the columns of x and of y fewer first, by one compressor for each of them or by a pair (None
     leaves a variable as it is); the information can only become smaller, and the notes say what was kept. Raises as
@@ -121,7 +123,7 @@ def mutual_information(
         y,
         given,
         kinds=(kind_x, kind_y, kind_given),
-        divergence=None if divergence == kl else divergence,
+        divergence=_measure(divergence, method),
         weights=weights,
         missing=missing,
         seed=seed,
@@ -131,7 +133,19 @@ def mutual_information(
     notes = (*notes, *kept)
     found = used.estimate(problem)
     p = permutation.independence(used, problem, permutations) if permutations else None
-    return interval.answer(found, method=used.name, n=problem.n, level=level, p_value=p, notes=notes)
+    return interval.answer(
+        found, method=used.name, n=problem.n, level=level, unit=divergence.unit, p_value=p, notes=notes
+    )
+
+
+def _measure(divergence: Noun, method: InformationMethod | Auto) -> FDivergence | None:
+    """The f-divergence of an f-information, None for KL; a distance passes where the method is the one that knows it."""
+    if isinstance(divergence, FDivergence) or isinstance(method, WassersteinDependency):
+        return None if divergence == kl else cast(FDivergence, divergence)
+    raise UnsupportedPairError(
+        f"{divergence!r} from independence is not an f-information; of the others kb.wasserstein(1) is bounded by "
+        "method=WassersteinDependency()"
+    )
 
 
 def _chosen(method: Any, kind: type, choice: Any, problem: Problem) -> tuple[Any, tuple[str, ...]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from kullback.estimators.critics.bounds import NWJ, DonskerVaradhan, InfoNCE, JensenShannonCritic
+from kullback.estimators.critics.dependency import WassersteinDependency
 from kullback.estimators.critics.ratios import FDime, Smile
-from kullback.estimators.critics.settings import Joint, Separable, Training
+from kullback.estimators.critics.settings import Joint, Lipschitz, Separable, Training
 from kullback.estimators.critics.transport import LipschitzCritic
 
 __all__ = [
@@ -14,8 +15,10 @@ __all__ = [
     "InfoNCE",
     "JensenShannonCritic",
     "Joint",
+    "Lipschitz",
     "LipschitzCritic",
     "Separable",
     "Smile",
     "Training",
+    "WassersteinDependency",
 ]

@@ -12,12 +12,13 @@ from kullback.divergences import FDivergence, Noun, kl
 from kullback.errors import MissingDependencyError
 from kullback.estimators.critics import inputs
 from kullback.estimators.critics.held_out import HeldOut, Reading, combined, lower_bound
-from kullback.estimators.critics.settings import Architecture, Joint, Separable, Training
+from kullback.estimators.critics.settings import Architecture, Joint, Lipschitz, Separable, Training
 from kullback.estimators.method import DivergenceMethod, Estimate, InformationMethod
 from kullback.estimators.problem import JointSample, TwoSamples
+from kullback.estimators.samples import Sample
 from kullback.progress import Reporter, part
 
-_PAIRS = {Joint: 32, Separable: 256}  # partners of a held-out row: what one pair costs decides
+_PAIRS = {Joint: 32, Lipschitz: 32, Separable: 256}  # partners of a held-out row: what one pair costs decides
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,10 @@ class Critic(InformationMethod):
         notes = (*self.notes(seen), *copies_note(inputs.repeated(problem.x, problem.y), problem.n))
         return self._told(seen, d, notes)
 
+    def fed(self, s: Sample, rows: inputs.Rows) -> inputs.Floats:
+        """What the network sees of a variable, scaled by what `rows` of it show."""
+        return inputs.features(s, rows, normal_scores=self.normal_scores)
+
     def notes(self, seen: list[HeldOut]) -> tuple[str, ...]:  # noqa: ARG002  (for critics whose scores say more)
         """What the reader should know of these scores."""
         return ()
@@ -81,10 +86,7 @@ class Critic(InformationMethod):
         order = inputs.sorted_rows(problem.x, problem.y)
         found = []
         for k, split in enumerate(inputs.splits(order, t.folds, t.watched, rng)):
-            x, y = (
-                inputs.features(s, split.train, normal_scores=self.normal_scores)
-                for s in (problem.x, problem.y)
-            )
+            x, y = (self.fed(s, split.train) for s in (problem.x, problem.y))
             held = _PAIRS[type(self.architecture)]
             with Reporter() as reporter:
                 told = part(reporter, f"{self.name}, fold {k + 1} of {t.folds}")
@@ -132,13 +134,15 @@ def sample_folds(
 ) -> list[HeldOut]:
     """Scores of two samples, a fold each."""
     neural, rng = _neural(name), problem.rng
+    from kullback.estimators.neural import networks
+
     x, y = problem.x, problem.y
     folds = [inputs.splits(inputs.sorted_rows(s), training.folds, training.watched, rng) for s in (x, y)]
     found = []
     for k, (p, q) in enumerate(zip(*folds, strict=True)):
         fx = inputs.features(x, p.train, normal_scores=normal_scores, others=y.take(q.train))
         fy = inputs.features(y, q.train, normal_scores=normal_scores, others=x.take(p.train))
-        build = neural.plain(architecture.hidden)
+        build = networks.plain(architecture.hidden)
         with Reporter() as reporter:
             told = part(reporter, f"{name}, fold {k + 1} of {training.folds}")
             found.append(neural.sample_scores((fx, p), (fy, q), build, training, gain, rng, told))

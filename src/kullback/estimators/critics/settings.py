@@ -42,7 +42,27 @@ class Separable:
         _widths((*self.hidden, self.features))
 
 
-Architecture = Joint | Separable
+@dataclass(frozen=True)
+class Lipschitz:
+    r"""A critic of the pair that never grows faster than it moves, $|T(x, y) - T(x', y')| \le \|(x, y) - (x', y')\|$.
+
+    Layers of norm at most 1 with sorted pairs of entries between them, so that `hidden` widths are even. Raises
+    `InvalidInputError` for odd widths. Source: [anil2019].
+
+    >>> Lipschitz(hidden=(32, 32)).hidden
+    (32, 32)
+    """
+
+    hidden: tuple[int, ...] = (64, 64)
+
+    def __post_init__(self) -> None:
+        if not self.hidden or any(width < 2 or width % 2 for width in self.hidden):
+            raise InvalidInputError(
+                f"`hidden` widths must be even numbers, their entries are sorted in pairs; got {self.hidden}"
+            )
+
+
+Architecture = Joint | Separable | Lipschitz
 
 
 @dataclass(frozen=True)

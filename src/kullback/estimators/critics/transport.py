@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from kullback.divergences.wasserstein import wasserstein
-from kullback.errors import InvalidInputError
 from kullback.estimators.critics import inputs
 from kullback.estimators.critics.critic import copies_note, require_torch
 from kullback.estimators.critics.held_out import HeldOut, Reading, combined, lower_bound
-from kullback.estimators.critics.settings import Training
+from kullback.estimators.critics.settings import Lipschitz, Training
 from kullback.estimators.method import DivergenceMethod, Estimate
 from kullback.estimators.problem import TwoSamples
 from kullback.progress import Reporter, part
@@ -26,10 +25,10 @@ class LipschitzCritic(DivergenceMethod):
     $$W_1(p, q) \ge E_p T - E_q T, \qquad |T(x) - T(x')| \le \lVert x - x' \rVert$$
 
     Every layer has norm at most 1, so the constant is kept by construction, not by a penalty, and the value on held-out
-    rows is a bound in the unit of x: unlike the distance of the empirical laws, it is not too large on average. Between
-    rows (x, y) and rows whose y is another row's it is the Wasserstein dependency of x and y. `hidden` widths are even
-    numbers; `training` as of other critics. Serves `wasserstein(1)` of continuous columns; refuses weights. Raises
-    `InvalidInputError` for odd widths. Source: [arjovsky2017], [anil2019], [ozair2019].
+    rows is a bound in the unit of x: unlike the distance of the empirical laws, it is not too large on average. Of a
+    joint sample, `WassersteinDependency` bounds the distance from independence so. `hidden` widths are even numbers;
+    `training` as of other critics. Serves `wasserstein(1)` of continuous columns; refuses weights. Raises
+    `InvalidInputError` for odd widths. Source: [arjovsky2017], [anil2019].
 
     >>> LipschitzCritic().name
     'Lipschitz critic'
@@ -39,10 +38,7 @@ class LipschitzCritic(DivergenceMethod):
     training: Training = field(default_factory=Training)
 
     def __post_init__(self) -> None:
-        if not self.hidden or any(width < 2 or width % 2 for width in self.hidden):
-            raise InvalidInputError(
-                f"`hidden` widths must be even numbers, their entries are sorted in pairs; got {self.hidden}"
-            )
+        Lipschitz(self.hidden)
 
     @property
     def name(self) -> str:
@@ -73,12 +69,12 @@ class LipschitzCritic(DivergenceMethod):
         return Reading(float(seen.at_p.mean() - seen.at_q.mean()), seen.error(seen.at_p, seen.at_q))
 
     def _folds(self, problem: TwoSamples) -> list[HeldOut]:
-        from kullback.estimators.neural import lipschitz, pairs
+        from kullback.estimators.neural import networks, pairs
 
         t, rng = self.training, problem.rng
         samples = (problem.x, problem.y)
         splits = [inputs.splits(inputs.sorted_rows(s), t.folds, t.watched, rng) for s in samples]
-        build = lipschitz.one_lipschitz(self.hidden)
+        build = networks.one_lipschitz(self.hidden)
         found = []
         for k, (p, q) in enumerate(zip(*splits, strict=True)):
             known = np.concatenate([problem.x.values[p.train], problem.y.values[q.train]])

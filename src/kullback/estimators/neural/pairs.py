@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from kullback.estimators.critics.held_out import HeldOut
 from kullback.estimators.critics.inputs import Split, partners
 from kullback.estimators.critics.settings import Architecture, Joint, Training
-from kullback.estimators.neural.networks import PairNetwork, chain, pair_network
+from kullback.estimators.neural.networks import PairNetwork, pair_network
 from kullback.estimators.neural.training import Gain, Scores, fit, log_mean_exp
 from kullback.progress import Progress
 
@@ -80,11 +80,6 @@ def sample_scores(
         log_mean = log_mean_exp(network(watch[1].double()))
         at_p, at_q = (network(_floats(v[s.test], torch.float64))[:, 0].numpy() for v, s in (p, q))
     return HeldOut(at_p, at_q, log_mean)
-
-
-def plain(hidden: tuple[int, ...]) -> Callable[[int, torch.Generator], nn.Module]:
-    """What makes a network of these widths for rows of a width."""
-    return lambda width, generator: chain([width, *hidden, 1], generator)
 
 
 def _scores(network: PairNetwork, x: Tensor, y: Tensor, pairing: Tensor) -> Scores:
