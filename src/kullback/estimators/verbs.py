@@ -44,7 +44,7 @@ def estimate(
     `UnsupportedPairError` where the method does not serve the problem. Source: [wang2009], [nguyen2010].
 
     >>> import kullback as kb
-    >>> kb.estimate(kb.wasserstein(1), [0.0, 1.0, 3.0], [5.0, 6.0, 8.0]).value
+    >>> kb.estimate(kb.wasserstein(1), [0.0, 1.0, 3.0, 4.0], [5.0, 6.0, 8.0, 9.0]).value
     5.0
     """
     if not isinstance(d, Noun):
@@ -139,7 +139,7 @@ def mutual_information(
 
 
 def _measure(divergence: Noun, method: InformationMethod | Auto) -> FDivergence | None:
-    """The f-divergence of an f-information, None for KL; a distance passes where the method is the one that knows it."""
+    """The f-divergence of an f-information, None for KL; a distance passes where the method knows it."""
     if isinstance(divergence, FDivergence) or isinstance(method, WassersteinDependency):
         return None if divergence == kl else cast(FDivergence, divergence)
     raise UnsupportedPairError(

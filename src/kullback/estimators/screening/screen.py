@@ -13,6 +13,7 @@ from kullback.estimators.samples import Kind
 from kullback.estimators.screening.measure import Settings, measure
 from kullback.estimators.screening.ranking import Finding, Screening
 from kullback.estimators.screening.table import Table, decided, table_of
+from kullback.estimators.trees import expect
 from kullback.progress import Reporter
 
 _BLOCK_BYTES = 32_000_000
@@ -96,6 +97,8 @@ def _mapped(blocks: Iterable[list[Pair]], settings: Settings) -> Iterator[list[F
 
 
 def _measured(block: list[Pair], settings: Settings) -> list[Finding]:
+    # each process learns how much is to come: alone, no pair is worth loading the compiled searches for
+    expect(len(block) + settings.permutations, 2 * len(block[0][0].values))
     return [measure(a, b, settings) for a, b in block]
 
 
