@@ -50,6 +50,7 @@ from kullback.estimators.distances.transport import LineTransport, PlanTransport
 from kullback.estimators.gaussian_copula import GaussianCopula, GaussianInformation
 from kullback.estimators.ksg import KSG
 from kullback.estimators.mixed_neighbours import MixedKSG
+from kullback.estimators.mixtures import MixtureInformation
 from kullback.estimators.nearest_divergence import NearestKL
 from kullback.estimators.nearest_entropy import KozachenkoLeonenko
 from kullback.estimators.ratios import (
@@ -108,6 +109,7 @@ __all__ = [
     "LipschitzCritic",
     "MillerMadow",
     "MixedKSG",
+    "MixtureInformation",
     "NearestKL",
     "NearestRatio",
     "PlanTransport",

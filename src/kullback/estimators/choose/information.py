@@ -8,12 +8,16 @@ from kullback.estimators.choose.choice import Choice, first
 from kullback.estimators.conditional import ConditionalKSG
 from kullback.estimators.counts import Contingency
 from kullback.estimators.density import GridInformation
+from kullback.estimators.diagnostics import atoms
 from kullback.estimators.ksg import KSG
 from kullback.estimators.method import InformationMethod
 from kullback.estimators.mixed_neighbours import MixedKSG
+from kullback.estimators.mixtures import MixtureInformation
 from kullback.estimators.problem import JointSample
 from kullback.estimators.ratios import RatioInformation
 from kullback.estimators.ross import Ross
+
+_ATOMS = 0.05  # share of the rows with one value, from which a column is no longer described by a density
 
 
 def for_information(problem: JointSample) -> Choice[InformationMethod]:
@@ -33,6 +37,8 @@ def _candidates(problem: JointSample) -> Iterator[Choice[InformationMethod]]:
 
 def _by_neighbours(problem: JointSample) -> Iterator[Choice[InformationMethod]]:
     if problem.continuous and problem.given is None:
+        if problem.x.dimension + problem.y.dimension > 2 and atoms(problem) < _ATOMS:
+            yield Choice(MixtureInformation(), "several continuous columns, whose joint shape matters")
         yield Choice(KSG(), "continuous columns")
     yield Choice(ConditionalKSG(), "continuous columns within a condition")
     yield Choice(Ross(), "continuous columns against classes")

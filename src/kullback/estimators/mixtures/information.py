@@ -1,0 +1,134 @@
+"""Mutual information of continuous blocks by the law that tells their pairs from shuffled ones best."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from scipy.stats import ks_2samp
+
+from kullback.estimators.gaussian_copula import GaussianCopula, GaussianInformation
+from kullback.estimators.ksg import KSG
+from kullback.estimators.method import Estimate, InformationMethod
+from kullback.estimators.mixtures.contest import NORMAL, contest
+from kullback.estimators.mixtures.frames import columns, tied
+from kullback.estimators.mixtures.held_out import Judged
+from kullback.estimators.mixtures.law import Floats, Law, pointwise
+from kullback.estimators.problem import JointSample
+from kullback.estimators.ratios.crossfit import check_folds
+from kullback.estimators.samples import Sample
+
+_NEAR = 10  # columns up to which neighbours see what a law misses
+_VERIFIED = 6  # columns up to which what they do not see is small
+_NEIGHBOUR = 3
+_ROWS = 2  # in each fold for each column
+_SURE = 2.5  # standard errors
+_APART = 0.05  # between distribution functions of the log-density: what tells a wrong law in many columns
+
+
+@dataclass(frozen=True)
+class MixtureInformation(InformationMethod):
+    r"""Mutual information by the best of several laws g: a normal copula, Student copulas, mixtures of normal laws.
+
+    $$\hat I = \frac1n \sum_i \log \frac{g(x_i, y_i)}{g(x_i)\, g(y_i)}, \qquad
+    \text{in up to 10 columns}\quad \hat I_g + \hat I_{\mathrm{KSG}}(\text{data}) - \hat I_{\mathrm{KSG}}(g)$$
+
+    The laws are fitted to all `folds` of the rows but one and compete on that one, by how well they tell its pairs from
+    shuffled ones; larger mixtures are tried while they help. The sum is the mean of that over rows that were fitted and
+    rows that were not, whose biases cancel. Where the neighbour estimate of the data significantly exceeds that of rows
+    drawn from g, the law misses something: the second form, g's own information and the difference, is the answer,
+    because the bias of neighbours cancels, and half of what was missed widens the interval. Beyond 6 columns there is
+    no interval where data and g differ visibly. A column that others of its variable determine is left out.
+
+    Refuses discrete columns, weights, a `given`, divergences other than KL and what `GaussianCopula` refuses. The seed
+    draws folds, starts and rows of g. Source: [czyz2025], [dempster1977], [demarta2005].
+
+    >>> import numpy as np, kullback as kb
+    >>> x, noise = np.random.default_rng(0).normal(size=(2, 4000, 2))
+    >>> answer = kb.mutual_information(x, x + noise, method=MixtureInformation())  # exactly log 2
+    >>> answer.low < 0.6931 < answer.high
+    True
+    """
+
+    folds: int = field(default=2, kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_folds(self.folds)
+
+    @property
+    def name(self) -> str:
+        """The name in an answer."""
+        return "mixture information"
+
+    def refusal(self, problem: JointSample) -> str:
+        """Continuous x and y, rows of equal weight, nothing given, KL."""
+        if not problem.continuous:
+            return "takes continuous columns; with discrete ones take Ross or MixedKSG"
+        if problem.given is not None:
+            return "does not condition; take ConditionalKSG for `given`"
+        needed = _ROWS * self.folds * (problem.x.dimension + problem.y.dimension + 1)
+        if problem.n < needed:
+            return f"needs at least {needed} rows for {self.folds} folds, got {problem.n}; take KSG"
+        return GaussianCopula().refusal(problem)
+
+    def statistic(self, problem: JointSample) -> float:
+        """By neighbours in up to 10 columns, by the normal copula in more."""
+        near = problem.x.dimension + problem.y.dimension <= _NEAR
+        return (KSG() if near else GaussianCopula()).statistic(problem)
+
+    def estimate(self, problem: JointSample) -> Estimate:
+        """The information, what it was chosen among, and how sure."""
+        x, y, notes = columns(problem)
+        normal = GaussianCopula().estimate(problem)
+        for simple in (normal, GaussianInformation().estimate(problem)):
+            if not x.shape[1] or not y.shape[1] or math.isinf(simple.value):
+                return simple
+        judged = contest(x, y, self.folds, problem.seed)
+        best = judged[0]
+        told = (f"{best.candidate.name}, the best of {len(judged)} laws on rows left out", *notes)
+        if best.candidate.name == NORMAL:
+            found = replace(normal, notes=(*told, *normal.notes))
+        else:
+            found = Estimate(best.value, best.standard_error, best.gap, notes=told)
+        return _checked(found, best, problem)
+
+
+def _checked(found: Estimate, best: Judged, problem: JointSample) -> Estimate:
+    """The estimate after a comparison of the data with rows that the law draws itself."""
+    x, y = best.candidate.x, best.candidate.y
+    rng, law = np.random.default_rng([problem.seed, 4]), best.candidate.law
+    drawn = law.draw(len(x), rng)
+    d = drawn.shape[1]
+    if d <= _NEAR and not tied(x) and not tied(y):  # equal values are not neighbours
+        found = _mended(found, law, (x, y), drawn)
+    if d > _VERIFIED:
+        apart: Any = ks_2samp(law.log_density(np.hstack([x, y])), law.log_density(drawn))
+        if apart.statistic > _APART:
+            return replace(found, distrust=f"no law that was tried describes these {d} columns")
+    return found
+
+
+def _mended(found: Estimate, law: Law, data: tuple[Floats, Floats], drawn: Floats) -> Estimate:
+    """The law's own information and what neighbours see beyond it, where they do."""
+    x, y = data
+    made = drawn[:, : x.shape[1]], drawn[:, x.shape[1] :]
+    seen, expected = (_by_neighbours(*pair) for pair in (data, made))
+    value = float(pointwise(law, *made).mean()) + seen.value - expected.value
+    error = math.hypot(seen.standard_error, expected.standard_error)
+    if value - found.value < _SURE * math.hypot(error, found.bias_error):
+        return found
+    missed = value - found.value
+    notes = (
+        *found.notes,
+        f"neighbours see {missed:.3g} nats more than the law: counted, with a doubt of half of it",
+    )
+    distrust = (
+        "" if x.shape[1] + y.shape[1] <= _VERIFIED else "the law misses what neighbours see, and they not all"
+    )
+    return Estimate(value, error, missed / 2, distrust=distrust, notes=notes)
+
+
+def _by_neighbours(x: Floats, y: Floats) -> Estimate:
+    return KSG(k=_NEIGHBOUR, scores=False).estimate(JointSample(Sample("x", x), Sample("y", y)))
