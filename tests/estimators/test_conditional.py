@@ -156,3 +156,12 @@ def test_constants_and_refusals():
         ConditionalKSG(k=0)
     twice = kb.mutual_information(np.tile(x, 2), np.tile(y, 2), given=np.tile(z, 2), method=ConditionalKSG())
     assert twice.low == -math.inf
+
+
+@pytest.mark.parametrize("method", [ConditionalKSG(), ConditionalKSG(k=3)], ids=lambda m: m.name)
+def test_the_statistic_is_the_value(method):
+    rng = np.random.default_rng(12)
+    z, e, f = rng.normal(size=(3, 120))
+    for given, kind in ((z, "continuous"), (np.arange(120) % 2, "discrete")):
+        problem = joint(z + e, z + f, given, kinds=("continuous", "continuous", kind))
+        assert method.statistic(problem) == pytest.approx(method.estimate(problem).value, abs=1e-12)

@@ -155,3 +155,13 @@ def test_constants_and_refusals():
     rounded = kb.mutual_information(np.round(np.linspace(0, 3, 90)), ["a", "b"] * 45, method=Ross())
     assert rounded.low == -math.inf
     assert "MixedKSG" in rounded.notes[0]
+
+
+@pytest.mark.parametrize("method", [Ross(), Ross(k=3)], ids=lambda m: m.name)
+def test_the_statistic_is_the_value(method):
+    rng = np.random.default_rng(12)
+    codes = np.concatenate([np.zeros(60), np.ones(40), np.full(5, 2), [3, 4, 4]]).astype(int)
+    x = rng.normal(size=(len(codes), 2)) + codes[:, None]
+    for given in (None, np.arange(len(codes)) % 2):
+        problem = joint(x, codes, given, kinds=("continuous", "discrete", "discrete"))
+        assert method.statistic(problem) == pytest.approx(method.estimate(problem).value, abs=1e-12)

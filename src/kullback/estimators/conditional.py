@@ -13,6 +13,7 @@ from scipy.stats import rankdata
 from kullback.errors import InvalidInputError
 from kullback.estimators.method import Estimate, InformationMethod
 from kullback.estimators.neighbour_weights import (
+    Weighting,
     information_prior,
     jackknife,
     single,
@@ -20,8 +21,8 @@ from kullback.estimators.neighbour_weights import (
     weigh,
 )
 from kullback.estimators.problem import JointSample
-from kullback.estimators.strata import averaged, row_weights, strata
-from kullback.estimators.strips import Strips, excess, local_terms
+from kullback.estimators.strata import average, averaged, row_weights, strata
+from kullback.estimators.strips import Strips, excess, local_terms, own_terms
 from kullback.estimators.trees import Tree
 
 Floats = NDArray[np.float64]
@@ -91,22 +92,39 @@ class ConditionalKSG(InformationMethod):
         parts = strata(problem)
         return averaged([self._within(part) for part in parts], row_weights(parts))
 
+    def statistic(self, problem: JointSample) -> float:
+        """The value alone."""
+        if problem.given is None or problem.given.codes is None:
+            return self._value(problem)
+        parts = strata(problem)
+        return average([self._value(part) for part in parts], parts)
+
+    def _value(self, problem: JointSample) -> float:
+        joint, margins = _columns(problem)
+        if joint is None:
+            return 0.0
+        weighting = self._weighting(problem.n, joint.shape[1])
+        ks = np.array(weighting.ks)
+        reach = Tree(joint).neighbours(int(ks.max()))[0][:, ks - 1]
+        all_in = 0.0 if len(margins) == 3 else digamma(problem.n)
+        return float(weighting.weights @ (digamma(ks) + all_in + own_terms(margins, reach).mean(axis=0)))
+
+    def _weighting(self, n: int, dimension: int) -> Weighting:
+        return weigh(n, information_prior(dimension)) if self.k is None else single(self.k)
+
     def _within(self, problem: JointSample) -> Estimate:
-        x, y = _scores(problem.x.values), _scores(problem.y.values)
-        z = np.empty((problem.n, 0)) if problem.given is None else _scores(problem.given.values)
-        if not np.ptp(x, axis=0).any() or not np.ptp(y, axis=0).any():
+        joint, margins = _columns(problem)
+        if joint is None:
             return Estimate(0.0, 0.0, notes=("a constant carries no information: 0 exactly",))
-        n, d = problem.n, x.shape[1] + y.shape[1] + z.shape[1]
-        weighting = weigh(n, information_prior(d)) if self.k is None else single(self.k)
+        n, d = joint.shape
+        weighting = self._weighting(n, d)
         ks = weighting.ks
-        distances, rows = Tree(np.column_stack([x, y, z])).neighbours(max(ks) + 1)
+        distances, rows = Tree(joint).neighbours(max(ks) + 1)
         tied = float((distances[:, 0] == 0).mean())
-        margins = [Strips(np.column_stack([x, z]), -1), Strips(np.column_stack([y, z]), -1)]
-        margins += [Strips(z, 1)] if z.shape[1] else []
         found = local_terms(margins, distances, rows, ks)
         order = digamma(np.array(ks, dtype=np.float64))
         # without columns of z its count is that of all rows
-        all_in, all_left = (0.0, 0.0) if z.shape[1] else (digamma(n), digamma(n - 1))
+        all_in, all_left = (0.0, 0.0) if len(margins) == 3 else (digamma(n), digamma(n - 1))
         values = order + all_in + found.own.mean(axis=0)
         spread = jackknife((order + all_left + found.without / (n - 1)).T)
         w = weighting.weights
@@ -128,6 +146,16 @@ def _doubt(tied: float, dimension: int) -> str:
     if dimension > 5:
         return f"{dimension} columns: the bias of neighbours there is not known; compare with GaussianCopula"
     return ""
+
+
+def _columns(problem: JointSample) -> tuple[Floats | None, list[Strips]]:
+    """The scores of all columns, None where x or y is constant, and those of each pair of variables to count in."""
+    x, y = _scores(problem.x.values), _scores(problem.y.values)
+    z = np.empty((problem.n, 0)) if problem.given is None else _scores(problem.given.values)
+    if not np.ptp(x, axis=0).any() or not np.ptp(y, axis=0).any():
+        return None, []
+    margins = [Strips(np.column_stack([x, z]), -1), Strips(np.column_stack([y, z]), -1)]
+    return np.column_stack([x, y, z]), [*margins, Strips(z, 1)] if z.shape[1] else margins
 
 
 def _scores(values: Floats) -> Floats:

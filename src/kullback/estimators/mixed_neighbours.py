@@ -16,7 +16,7 @@ from kullback.errors import InvalidInputError
 from kullback.estimators.method import Estimate, InformationMethod
 from kullback.estimators.problem import JointSample
 from kullback.estimators.samples import Sample
-from kullback.estimators.strata import averaged, row_weights, strata
+from kullback.estimators.strata import average, averaged, row_weights, strata
 from kullback.estimators.trees import Tree
 
 Floats = NDArray[np.float64]
@@ -81,7 +81,7 @@ class MixedKSG(InformationMethod):
     def statistic(self, problem: JointSample) -> float:
         """The value alone."""
         parts = _parts(problem)
-        return sum(_value(part, self.k)[0] * part.n for part in parts) / problem.n
+        return average([_value(part, self.k)[0] for part in parts], parts)
 
     def estimate(self, problem: JointSample) -> Estimate:
         """The counts, and how sure."""

@@ -20,8 +20,8 @@ from kullback.estimators.neighbour_weights import (
     weigh,
 )
 from kullback.estimators.problem import JointSample
-from kullback.estimators.strata import averaged, row_weights, strata
-from kullback.estimators.strips import Strips, excess, local_terms
+from kullback.estimators.strata import average, averaged, row_weights, strata
+from kullback.estimators.strips import Strips, excess, local_terms, own_terms
 from kullback.estimators.trees import Tree
 
 Floats = NDArray[np.float64]
@@ -87,19 +87,25 @@ class Ross(InformationMethod):
         found = [self._within(part) for part in parts]
         return found[0] if problem.given is None else averaged(found, row_weights(parts))
 
-    def _within(self, problem: JointSample) -> Estimate:
-        values, codes = _sides(problem)
+    def statistic(self, problem: JointSample) -> float:
+        """The value alone."""
+        parts = _parts(problem)
+        return average([self._value(part) for part in parts], parts)
+
+    def _value(self, problem: JointSample) -> float:
+        values, codes = _kept(problem)
         sizes = np.bincount(codes)
-        kept = sizes[codes] >= _LEAST
-        gone = 1.0 - float(kept.mean())
-        notes: tuple[str, ...] = ()
-        if gone:
-            notes = (
-                f"{(~kept).sum()} rows of {np.count_nonzero(sizes < _LEAST)} classes of 1 or 2 left out",
-            )
-            values, codes = values[kept], np.unique(codes[kept], return_inverse=True)[1]
-            sizes = np.bincount(codes)
-        n = len(codes)
+        if len(sizes) < 2 or not np.ptp(values, axis=0).any():
+            return 0.0
+        weighting = self._weighting(len(codes), sizes, values.shape[1])
+        return float(weighting.weights @ _values(_levelled(values), codes, weighting.ks))
+
+    def _within(self, problem: JointSample) -> Estimate:
+        values, codes = _kept(problem)
+        n, sizes = len(codes), np.bincount(codes)
+        gone = 1.0 - n / problem.n
+        few = np.count_nonzero(np.bincount(_sides(problem)[1])) - len(sizes)
+        notes = (f"{problem.n - n} rows of {few} classes of 1 or 2 left out",) if gone else ()
         if len(sizes) < 2 or not np.ptp(values, axis=0).any():
             return Estimate(0.0, 0.0, 0.5 * gone * math.log(problem.n), notes=(*notes, _NOTHING))
         weighting = self._weighting(n, sizes, values.shape[1])
@@ -145,6 +151,13 @@ def _largest(problem: JointSample) -> int:
     return int(np.bincount(_sides(problem)[1]).max())
 
 
+def _kept(problem: JointSample) -> tuple[Floats, Codes]:
+    """The same without classes of 1 or 2 rows, in which no neighbour could be left out."""
+    values, codes = _sides(problem)
+    kept = np.bincount(codes)[codes] >= _LEAST
+    return values[kept], np.unique(codes[kept], return_inverse=True)[1]
+
+
 def _levelled(values: Floats) -> Floats:
     """Columns of one spread, so that none alone makes the distances; outliers do not set it."""
     middle = np.median(values, axis=0)
@@ -153,19 +166,32 @@ def _levelled(values: Floats) -> Floats:
     return (values - middle) / np.where(spread > 0, spread, 1.0)
 
 
+def _values(values: Floats, codes: Codes, ks: tuple[int, ...]) -> Floats:
+    """The estimates alone, (K,)."""
+    everyone = [Strips(values, -1)]
+    total = np.zeros(len(ks))
+    for code, size in enumerate(np.bincount(codes)):
+        rows = np.flatnonzero(codes == code)
+        orders = np.minimum(ks, size - 2)
+        reach = Tree(values[rows]).neighbours(int(orders.max()))[0][:, orders - 1]
+        total += own_terms(everyone, reach, rows).sum(axis=0) + size * (digamma(orders) - digamma(size))
+    return digamma(len(codes)) + total / len(codes)
+
+
 def _terms(values: Floats, codes: Codes, ks: tuple[int, ...]) -> tuple[Floats, Floats, float]:
     """The estimates, (K,), those without each row, (n, K), and the share of rows that equal another of their class."""
     n = len(codes)
     total = np.zeros(len(ks))
     without = np.zeros((n, len(ks)))
     tied = 0
+    everyone = [Strips(values, -1)]
     for code, size in enumerate(np.bincount(codes)):
         rows = np.flatnonzero(codes == code)
         own_ks = tuple(sorted({min(k, size - 2) for k in ks}))
         pick = [own_ks.index(min(k, size - 2)) for k in ks]
         distances, near = Tree(values[rows]).neighbours(max(own_ks) + 1)
         tied += int((distances[:, 0] == 0).sum())
-        found = local_terms([Strips(values, -1)], distances, rows[near], own_ks, where=rows)
+        found = local_terms(everyone, distances, rows[near], own_ks, where=rows)
         order = digamma(np.array(own_ks, dtype=np.float64))[pick]
         total += found.own.sum(axis=0)[pick] + size * (order - digamma(size))
         left = size - (codes == code)[:, None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,11 @@ class Strips:
 
     points: Floats
     sign: int
+
+    @cached_property
+    def tree(self) -> Tree:
+        """A tree over them, built once."""
+        return Tree(self.points)
 
 
 @dataclass(frozen=True)
@@ -73,13 +79,22 @@ def local_terms(
     return Locals(own, own.sum(axis=0) + falls)
 
 
+def own_terms(margins: Sequence[Strips], reach: Floats, where: Rows | None = None) -> Floats:
+    """The terms of the rows `where` alone, at neighbours at the distances `reach` (rows, K): (rows, K)."""
+    total = np.zeros_like(reach)
+    for margin in margins:
+        inside = margin.tree.counts(reach, queries=None if where is None else margin.points[where])
+        total += margin.sign * digamma(np.maximum(inside, 1))
+    return total
+
+
 def _terms(
     margin: Strips, distances: Floats, rows: Rows, ks: tuple[int, ...]
 ) -> tuple[Floats, Floats, Floats]:
     """The term of each row at each k, that with one row less inside, and that at the next neighbour, one row less."""
     orders = sorted({*ks, *(k + 1 for k in ks)})
     reach = distances[:, np.array(orders) - 1]
-    inside = Tree(margin.points).counts(reach, queries=margin.points[rows])
+    inside = margin.tree.counts(reach, queries=margin.points[rows])
     here = inside[:, np.searchsorted(orders, ks)]
     further = inside[:, np.searchsorted(orders, np.add(ks, 1))]
     # a count of 1 is the row itself: nobody's deletion lowers it
@@ -97,7 +112,7 @@ def _handed(
     radii[rows] = distances[:, np.array(ks) - 1]
     amounts = np.zeros((n, len(ks) + 1, len(ks)))
     amounts[rows, : len(ks)] = fall[:, None, :] * np.triu(np.ones((len(ks), len(ks))))
-    handed = Tree(margin.points).spread(radii, amounts)
+    handed = margin.tree.spread(radii, amounts)
     handed[rows] -= np.where(radii[rows] > 0, fall, 0.0)  # to itself
     for a, k in enumerate(ks):
         near = neighbours[:, :k]
