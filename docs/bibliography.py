@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Set
+from functools import cache
 from pathlib import Path
 
 BIBLIOGRAPHY = Path(__file__).with_name("references.bib")
@@ -17,6 +19,12 @@ def entries(text: str) -> dict[str, dict[str, str]]:
     return found
 
 
+@cache
+def keys() -> frozenset[str]:
+    """The keys of all sources."""
+    return frozenset(entries(BIBLIOGRAPHY.read_text(encoding="utf-8")))
+
+
 def page(text: str) -> str:
     """The page, sorted by author and year, each entry an anchor of its own."""
     rows = sorted(entries(text).items(), key=lambda item: (_authors(item[1]).lower(), item[1]["year"]))
@@ -26,7 +34,7 @@ def page(text: str) -> str:
     return "\n".join(lines)
 
 
-def link_keys(markdown: str, keys: set[str], *, root: str) -> str:
+def link_keys(markdown: str, keys: Set[str], *, root: str) -> str:
     """`[kullback1951]` becomes a link to its entry; a key that the bibliography lacks stops the build."""
 
     def link(match: re.Match[str]) -> str:

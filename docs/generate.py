@@ -1,4 +1,4 @@
-"""The MkDocs hook: pages of divergences from the catalogue, of references from the bibliography; formulas as MathML."""
+"""The MkDocs hook: pages of divergences, estimators and references from their catalogues; formulas as MathML."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ import numpy as np
 import bibliography
 import closed_forms
 import curve
+import estimator_pages
 import kullback as kb
 import which_divergence
+import which_estimator
 from kullback import Divergence, FDivergence, Noun
 from kullback.divergences.placed import Placed
 
@@ -28,11 +30,15 @@ RATIOS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of p/q, where a page tabulates the member
 def pages() -> dict[str, str]:
     """Path below docs -> Markdown, for everything that is not written by hand."""
     text = bibliography.BIBLIOGRAPHY.read_text(encoding="utf-8")
-    keys = set(bibliography.entries(text))
+    keys = bibliography.keys()
     made = {"references.md": bibliography.page(text), "closed-forms.md": closed_forms.page()}
     made |= {
         f"divergences/{name}.md": bibliography.link_keys(page, keys, root="../")
         for name, page in divergences().items()
+    }
+    made |= {
+        f"estimators/{name}.md": bibliography.link_keys(page, keys, root="../")
+        for name, page in estimator_pages.pages().items()
     }
     return made
 
@@ -276,6 +282,8 @@ def on_config(config):
         "divergences/index.md",
         *(f"divergences/{name}.md" for name in divergences() if name != "index"),
     ]
+    section = next(entry for entry in config.nav if "Methods of estimation" in entry)
+    section["Methods of estimation"] = [f"estimators/{name}.md" for name in estimator_pages.pages()]
     return config
 
 
@@ -294,10 +302,10 @@ def on_page_markdown(markdown, page, config, files):
         markdown = markdown.replace("<!-- peers -->", peers())
     if "<!-- joint ranges -->" in markdown:
         markdown = markdown.replace("<!-- joint ranges -->", joint_ranges())
-    for name, draw in which_divergence.FIGURES.items():
+    for name, draw in (which_divergence.FIGURES | which_estimator.FIGURES).items():
         if f"<!-- {name} -->" in markdown:
             markdown = markdown.replace(f"<!-- {name} -->", draw())
-    return markdown
+    return bibliography.link_keys(markdown, bibliography.keys(), root="../" * page.file.src_uri.count("/"))
 
 
 def peers() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,13 @@ from mkdocs.config import load_config
 
 import bibliography
 import closed_forms
+import estimator_choices
+import estimator_pages
+import estimator_runs
 import generate
 import kullback as kb
 import page_runner
+import which_estimator
 from kullback.exact import registry
 
 REPOSITORY = Path(__file__).parents[1]
@@ -84,6 +89,43 @@ def test_generated_page_runs_and_is_complete(name: str, tmp_path: Path) -> None:
         assert all(part in text for part in ("<svg", "## Properties", "| curvature |"))
 
 
+@pytest.mark.parametrize("name", [path for path in generate.pages() if path.startswith("estimators/")])
+def test_page_of_methods_runs(name: str, tmp_path: Path) -> None:
+    text = generate.pages()[name]
+    page = tmp_path / "page.md"
+    page.write_text(text, encoding="utf-8")
+    assert page_runner.run_page(page) >= (0 if name == "estimators/index.md" else 5)
+
+
+def test_every_name_of_the_estimators_has_one_entry() -> None:
+    text = "".join(page for path, page in generate.pages().items() if path.startswith("estimators/"))
+    for name in kb.estimators.__all__:
+        assert text.count(f"\n## {name}\n") == 1, name
+
+
+def test_methods_are_asked_what_they_serve() -> None:
+    entropies, informations = (estimator_pages.table(name) for name in ("entropy", "information"))
+    assert "`SpacingEntropy`](entropy.md#spacingentropy) | ✓ | · | · | · |" in entropies
+    assert "`KSG`](information.md#ksg) | ✓ | ✓ | · | · | · |" in informations
+    assert "| two classes | `kb.mutual_information(x, y)` | [`Contingency`]" in estimator_choices.table()
+
+
+def test_figures_of_estimates_show_every_run() -> None:
+    assert {run.figure.partition(" ")[0] for run in which_estimator.runs()} == {
+        "dimension",
+        "saturation",
+        "coverage",
+    }
+    known = {type(m).__name__ for c in estimator_runs.cases() for m in c.methods}
+    shown = [run for run in which_estimator.runs() if run.figure.startswith("coverage")]
+    assert {run.method for run in shown} == known
+    picture = which_estimator.coverage()
+    assert all(escape(f"{run.method}: {run.law}") in picture for run in shown)
+    for draw in which_estimator.FIGURES.values():
+        assert "\n\n" not in draw()  # a blank line would end the figure in Markdown
+    assert which_estimator.saturation().count("hollow") > 5
+
+
 def test_every_closed_form_is_listed() -> None:
     page = generate.pages()["closed-forms.md"]
     for form in registry.closed_forms():
@@ -126,3 +168,7 @@ def test_site_builds_without_a_warning(tmp_path: Path) -> None:
     picture = (tmp_path / "site" / "bounds" / "index.html").read_text(encoding="utf-8")
     assert "<svg" in picture
     assert "joint ranges -->" not in picture
+    chosen = (tmp_path / "site" / "which-estimator" / "index.html").read_text(encoding="utf-8")
+    assert chosen.count("<svg") >= 4
+    assert "<!--" not in chosen.partition("<article")[2].partition("</article>")[0]
+    assert "references/#czyz2023" in chosen
