@@ -12,7 +12,7 @@ from kullback.estimators.trees import kernels, plane
 from kullback.estimators.trees.by_scipy import Floats, Ints, Metric
 from kullback.estimators.trees.strips import strips as _strips
 
-_LEAF = 16
+_LEAF = 32
 _ALONE = 30_000  # numbers in the queries below which a second thread costs more than it saves
 
 
@@ -63,11 +63,12 @@ class CompiledTree:
         """How many points lie closer to each query than its radius, or than its ascending radii (m, r)."""
         asked, rows = self._asked(queries)
         reach = np.ascontiguousarray(radii[rows], dtype=np.float64)
+        reach = reach if strict else np.nextafter(reach, np.inf)
         inside = np.empty(reach.shape, dtype=np.int64)
         kernel = kernels.count if reach.ndim == 1 else kernels.counts
 
         def part(begin: int, end: int) -> None:
-            kernel(self._leaves, self._nodes, asked, reach, self._euclid, strict, begin, end, inside)
+            kernel(self._leaves, self._nodes, asked, reach, self._euclid, begin, end, inside)
 
         in_threads(part, len(asked), asked.size)
         return _placed(inside, rows)

@@ -90,58 +90,61 @@ def build(points, order, leaf):
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _apart(p, j, q, i, euclid):
+def _apart(points, j, p, euclid):
     total = 0.0
-    for a in range(q.shape[1]):
-        x = abs(p[j, a] - q[i, a])
+    for a in range(p.size):
+        x = abs(points[j, a] - p[a])
         if euclid is not None:
             total += x * x
-        elif x > total:
-            total = x
+        else:
+            total = x if x > total else total
     return total
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _gap(low, high, node, q, i, euclid):
+def _gap(low, high, node, p, euclid):
     """The least distance that a point of the box can have."""
     total = 0.0
-    for a in range(q.shape[1]):
-        x = low[node, a] - q[i, a]
-        y = q[i, a] - high[node, a]
-        x = max(x, y)
+    for a in range(p.size):
+        x = low[node, a] - p[a]
+        y = p[a] - high[node, a]
+        x = y if y > x else x  # `max` would mind NaN, at a cost
         if euclid is not None:
             total += x * x if x > 0.0 else 0.0
-        elif x > total:
-            total = x
+        else:
+            total = x if x > total else total
     return total
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _span(low, high, node, q, i, euclid):
-    """The largest distance that a point of the box can have."""
-    total = 0.0
-    for a in range(q.shape[1]):
-        x = q[i, a] - low[node, a]
-        y = high[node, a] - q[i, a]
-        x = max(x, y)
+def _extent(low, high, node, p, euclid):
+    """The least and the largest distance that a point of the box can have."""
+    near = 0.0
+    far = 0.0
+    for a in range(p.size):
+        x = low[node, a] - p[a]
+        y = p[a] - high[node, a]
+        ahead = y if y > x else x
+        behind = -x if y > x else -y
         if euclid is not None:
-            total += x * x
-        elif x > total:
-            total = x
-    return total
+            near += ahead * ahead if ahead > 0.0 else 0.0
+            far += behind * behind
+        else:
+            near = ahead if ahead > near else near
+            far = behind if behind > far else far
+    return near, far
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _within(distance, radius, euclid, strict):
-    length = distance if euclid is None else np.sqrt(distance)
-    return length < radius or (length == radius and not strict)
+def _within(distance, radius, euclid):
+    return (distance if euclid is None else np.sqrt(distance)) < radius
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _nearest_first(low, high, child, q, i, euclid, stack, gaps, top, last):
+def _nearest_first(low, high, child, p, euclid, stack, gaps, top, last):
     """Puts the children on the stack, the nearer one on top, the other only where it can hold a neighbour."""
-    near = _gap(low, high, child, q, i, euclid)
-    far = _gap(low, high, child + 1, q, i, euclid)
+    near = _gap(low, high, child, p, euclid)
+    far = _gap(low, high, child + 1, p, euclid)
     first = child
     if far < near:
         near, far = far, near
@@ -164,7 +167,9 @@ def neighbours(points, nodes, queries, own, euclid, begin, end, distances, place
     where = np.empty(k, np.int64)
     stack = np.empty(_DEEP, np.int64)
     gaps = np.empty(_DEEP)
+    p = np.empty(points.shape[1])  # of its own, so that the compiler knows that nothing else changes it
     for i in range(begin, end):
+        p[:] = queries[i]
         me = i if own else -1
         found[:] = np.inf
         last = np.inf
@@ -177,10 +182,10 @@ def neighbours(points, nodes, queries, own, euclid, begin, end, distances, place
             if gaps[top] >= last:
                 continue
             if left[node] >= 0:
-                top = _nearest_first(low, high, left[node], queries, i, euclid, stack, gaps, top, last)
+                top = _nearest_first(low, high, left[node], p, euclid, stack, gaps, top, last)
                 continue
             for j in range(start[node], stop[node]):
-                x = _apart(points, j, queries, i, euclid)
+                x = _apart(points, j, p, euclid)
                 if x < last and j != me:
                     t = k - 1
                     while t > 0 and found[t - 1] > x:
@@ -196,11 +201,13 @@ def neighbours(points, nodes, queries, own, euclid, begin, end, distances, place
 
 
 @njit(cache=True, nogil=True)
-def count(points, nodes, queries, radii, euclid, strict, begin, end, inside):
+def count(points, nodes, queries, radii, euclid, begin, end, inside):
     """How many points lie within the one radius of each query."""
     left, start, stop, low, high = nodes
     stack = np.empty(_DEEP, np.int64)
+    p = np.empty(points.shape[1])
     for i in range(begin, end):
+        p[:] = queries[i]
         radius = radii[i]
         total = 0
         stack[0] = 0
@@ -208,9 +215,10 @@ def count(points, nodes, queries, radii, euclid, strict, begin, end, inside):
         while top > 0:
             top -= 1
             node = stack[top]
-            if not _within(_gap(low, high, node, queries, i, euclid), radius, euclid, strict):
+            near, far = _extent(low, high, node, p, euclid)
+            if not _within(near, radius, euclid):
                 continue
-            if _within(_span(low, high, node, queries, i, euclid), radius, euclid, strict):
+            if _within(far, radius, euclid):
                 total += stop[node] - start[node]
             elif left[node] >= 0:
                 stack[top] = left[node] + 1
@@ -218,19 +226,17 @@ def count(points, nodes, queries, radii, euclid, strict, begin, end, inside):
                 top += 2
             else:
                 for j in range(start[node], stop[node]):
-                    if _within(_apart(points, j, queries, i, euclid), radius, euclid, strict):
-                        total += 1
+                    total += _within(_apart(points, j, p, euclid), radius, euclid)  # no branch to foresee
         inside[i] = total
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _open(low, high, node, q, i, radii, first, behind, euclid, strict):
+def _open(low, high, node, p, i, radii, first, behind, euclid):
     """Which of the radii [first, behind) of query i cut the box: those before miss it, those behind hold all of it."""
-    near = _gap(low, high, node, q, i, euclid)
-    while first < behind and not _within(near, radii[i, first], euclid, strict):
+    near, far = _extent(low, high, node, p, euclid)
+    while first < behind and not _within(near, radii[i, first], euclid):
         first += 1
-    far = _span(low, high, node, q, i, euclid)
-    while first < behind and _within(far, radii[i, behind - 1], euclid, strict):
+    while first < behind and _within(far, radii[i, behind - 1], euclid):
         behind -= 1
     return first, behind
 
@@ -246,16 +252,16 @@ def _descend(stack, top, child, first, behind):
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _first_within(x, radii, i, first, behind, euclid, strict):
+def _first_within(x, radii, i, first, behind, euclid):
     """The first of the ascending radii [first, behind) that reaches x; `behind` where none does."""
     t = behind
-    while t > first and _within(x, radii[i, t - 1], euclid, strict):
+    while t > first and _within(x, radii[i, t - 1], euclid):
         t -= 1
     return t
 
 
 @njit(cache=True, nogil=True)
-def counts(points, nodes, queries, radii, euclid, strict, begin, end, inside):
+def counts(points, nodes, queries, radii, euclid, begin, end, inside):
     """How many points lie within each of a query's ascending radii (m, r): one descent settles them all.
 
     `steps` are the differences of the counts from radius to radius.
@@ -263,14 +269,16 @@ def counts(points, nodes, queries, radii, euclid, strict, begin, end, inside):
     left, start, stop, low, high = nodes
     steps = np.zeros(radii.shape[1] + 1, np.int64)
     stack = np.empty((_DEEP, 3), np.int64)  # a node and the radii [first, behind) that its parent left open
+    p = np.empty(points.shape[1])
     for i in range(begin, end):
+        p[:] = queries[i]
         steps[:] = 0
         top = _descend(stack, 0, 0, 0, radii.shape[1]) - 1  # the root alone
         while top > 0:
             top -= 1
             node = stack[top, 0]
             given = stack[top, 2]
-            first, behind = _open(low, high, node, queries, i, radii, stack[top, 1], given, euclid, strict)
+            first, behind = _open(low, high, node, p, i, radii, stack[top, 1], given, euclid)
             if behind < given:
                 steps[behind] += stop[node] - start[node]
                 steps[given] -= stop[node] - start[node]
@@ -280,8 +288,8 @@ def counts(points, nodes, queries, radii, euclid, strict, begin, end, inside):
                 top = _descend(stack, top, left[node], first, behind)
                 continue
             for j in range(start[node], stop[node]):
-                x = _apart(points, j, queries, i, euclid)
-                steps[_first_within(x, radii, i, first, behind, euclid, strict)] += 1
+                x = _apart(points, j, p, euclid)
+                steps[_first_within(x, radii, i, first, behind, euclid)] += 1
             steps[behind] -= stop[node] - start[node]
         total = 0
         for t in range(radii.shape[1]):
@@ -298,13 +306,15 @@ def spread(points, nodes, radii, amounts, euclid, sums, lazy):
     """
     left, start, stop, low, high = nodes
     stack = np.empty((_DEEP, 3), np.int64)
+    p = np.empty(points.shape[1])
     for i in range(len(points)):
+        p[:] = points[i]
         top = _descend(stack, 0, 0, 0, radii.shape[1]) - 1
         while top > 0:
             top -= 1
             node = stack[top, 0]
             given = stack[top, 2]
-            first, behind = _open(low, high, node, points, i, radii, stack[top, 1], given, euclid, True)
+            first, behind = _open(low, high, node, p, i, radii, stack[top, 1], given, euclid)
             if behind < given:
                 for c in range(lazy.shape[1]):
                     lazy[node, c] += amounts[i, behind, c] - amounts[i, given, c]
@@ -314,8 +324,8 @@ def spread(points, nodes, radii, amounts, euclid, sums, lazy):
                 top = _descend(stack, top, left[node], first, behind)
                 continue
             for j in range(start[node], stop[node]):
-                x = _apart(points, j, points, i, euclid)
-                t = _first_within(x, radii, i, first, behind, euclid, True)
+                x = _apart(points, j, p, euclid)
+                t = _first_within(x, radii, i, first, behind, euclid)
                 if t < behind:
                     for c in range(sums.shape[1]):
                         sums[j, c] += amounts[i, t, c] - amounts[i, behind, c]
@@ -338,10 +348,12 @@ def settle(nodes, sums, lazy):
 def homes(nodes, queries, found):
     """The leaf that each query would fall in: asked in this order, queries find their nodes in the cache."""
     left, _, _, low, high = nodes
+    p = np.empty(queries.shape[1])
     for i in range(len(queries)):
+        p[:] = queries[i]
         node = 0
         while left[node] >= 0:
             child = left[node]
-            near = _gap(low, high, child, queries, i, None)
-            node = child + 1 if _gap(low, high, child + 1, queries, i, None) < near else child
+            near = _gap(low, high, child, p, None)
+            node = child + 1 if _gap(low, high, child + 1, p, None) < near else child
         found[i] = node
