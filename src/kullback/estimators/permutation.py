@@ -6,11 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from scipy.special import ndtri
 
 from kullback.errors import InvalidInputError, UnsupportedPairError
 from kullback.estimators.method import DivergenceMethod, InformationMethod
 from kullback.estimators.problem import JointSample, TwoSamples
 from kullback.estimators.samples import Sample
+from kullback.estimators.trees import Tree
+from kullback.estimators.weighting import placed
+
+_NEAR = 5  # rows, the row itself among them: fewer hardly move anything, more reach beyond what is alike
+_APART = 1e3
 
 
 def p_value(observed: float, draw: Callable[[], float], draws: int, *, enough: int | None = None) -> float:
@@ -42,24 +48,18 @@ def independence(
 ) -> float:
     """The p-value of "x and y are independent", rows of y exchanged with each other.
 
-    With a discrete `given` the exchange stays within its classes. Raises `UnsupportedPairError` for a continuous one
-    and for weights, under which the rows cannot be exchanged.
+    With a discrete `given` the exchange stays within its classes, with a continuous one among the nearest rows in it,
+    which makes the p-value good only as far as x hardly changes with `given` there. Raises `UnsupportedPairError` for
+    weights, under which the rows cannot be exchanged. Source: [runge2018].
     """
     if problem.weights is not None:
         raise UnsupportedPairError(
             "rows of different weight cannot be exchanged: no permutation test with `weights`"
         )
-    if problem.given is not None and not problem.given.discrete:
-        raise UnsupportedPairError(
-            "a permutation within a continuous `given` does not exist; cut it into classes"
-        )
-    rng = np.random.default_rng([problem.seed, 1])
-    strata = np.zeros(problem.n, dtype=np.int64) if problem.given is None else problem.given.codes
-    assert strata is not None
+    exchange = _exchange(problem, np.random.default_rng([problem.seed, 1]))
 
     def draw() -> float:
-        rows = _within(strata, rng)
-        return method.statistic(replace(problem, y=problem.y.take(rows)))
+        return method.statistic(replace(problem, y=problem.y.take(exchange())))
 
     return p_value(method.statistic(problem), draw, draws, enough=enough)
 
@@ -82,6 +82,39 @@ def equality(method: DivergenceMethod, problem: TwoSamples, draws: int) -> float
         return method.statistic(replace(problem, x=pool.take(order[:n]), y=pool.take(order[n:])))
 
     return p_value(method.statistic(problem), draw, draws)
+
+
+def _exchange(problem: JointSample, rng: np.random.Generator) -> Callable[[], np.ndarray]:
+    """Draws of rows that leave every row at its condition, or near it."""
+    if problem.given is None or problem.given.discrete:
+        strata = np.zeros(problem.n, dtype=np.int64) if problem.given is None else problem.given.codes
+        assert strata is not None
+        return lambda: _within(strata, rng)
+    near = _alike(problem.given)
+    return lambda: _nearby(near, rng)
+
+
+def _alike(given: Sample) -> np.ndarray:
+    """Each row and those nearest to it in its own class, by normal scores, (n, k); itself where there are no more."""
+    codes = np.zeros(given.n) if given.codes is None else given.codes
+    scores = ndtri(placed(given.values, None))
+    # classes lie far beyond the range of scores from each other
+    tree = Tree(np.column_stack([scores, _APART * codes]).astype(np.float64))
+    distances, rows = tree.neighbours(min(_NEAR, given.n) - 1)
+    itself = np.arange(given.n)[:, None]
+    return np.hstack([itself, np.where(distances < _APART / 2, rows, itself)])
+
+
+def _nearby(near: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """For each row one of those near it, as far as possible one that no other row has taken."""
+    choices = rng.permuted(near, axis=1).tolist()
+    rows = np.empty(len(near), dtype=np.int64)
+    free = [True] * len(near)
+    for i in rng.permutation(len(near)).tolist():
+        chosen = next((j for j in choices[i] if free[j]), choices[i][-1])
+        free[chosen] = False
+        rows[i] = chosen
+    return rows
 
 
 def _within(strata: np.ndarray, rng: np.random.Generator) -> np.ndarray:
