@@ -72,6 +72,7 @@ def test_cells_delete_as_by_hand(n: int, seed: int) -> None:
     points = np.column_stack([column, column[places]])
     ks = (1, 2, 3, 5, 8)
     combinations = np.array([[0.5, 0.5, 0.3, 0.2, -0.5], [0.0, 0.0, 0.0, 1.0, 0.0]])
+    expect(1, 100_000)
     pair = ScorePair.of(column, places)
     if pair is None:
         pytest.skip("nothing is compiled")
@@ -114,6 +115,49 @@ def test_raw_k_is_the_formula_of_the_paper() -> None:
     points = np.column_stack([(v - v.mean()) / v.std() for v in (x, y)])
     want = by_hand(points, 1, (3,))[0]
     assert math.isclose(KSG(k=3, scores=False).statistic(problem(x, y)), want, abs_tol=1e-13)
+
+
+def sides_by_hand(points: np.ndarray, width: int, k: int) -> float:
+    """The paper's second formula with all pairs of rows."""
+    n = len(points)
+    apart = np.abs(points[:, None] - points)
+    margins = apart[:, :, :width].max(axis=2), apart[:, :, width:].max(axis=2)
+    both = np.maximum(*margins)
+    np.fill_diagonal(both, np.inf)
+    near = np.argsort(both, axis=1)[:, :k]
+    sides = [np.take_along_axis(margin, near, axis=1).max(axis=1) for margin in margins]
+    counts = [(margin <= side[:, None]).sum(axis=1) - 1 for margin, side in zip(margins, sides, strict=True)]
+    return float(digamma(k) - 1 / k + digamma(n) - sum((digamma(c) for c in counts), np.zeros(n)).mean())
+
+
+@pytest.mark.parametrize("widths", [(1, 1), (2, 1), (3, 2)])
+@pytest.mark.parametrize("k", [1, 4])
+def test_the_second_variant_is_that_of_the_paper(widths: tuple[int, int], k: int) -> None:
+    g = np.random.default_rng(4)
+    x, y = g.standard_normal((200, widths[0])), g.standard_normal((200, widths[1]))
+    y[:, 0] += x[:, 0]
+    data = problem(x, y)
+    raw = np.hstack([v.values / math.sqrt(v.values.var(axis=0).mean()) for v in (data.x, data.y)])
+    places = np.argsort(np.argsort(np.hstack([x, y]), axis=0), axis=0)
+    for points, method in (
+        (raw, KSG(k=k, scores=False, variant=2)),
+        (scores(200)[places], KSG(k=k, variant=2)),
+    ):
+        want = sides_by_hand(points, widths[0], k)
+        assert math.isclose(method.statistic(data), want, abs_tol=1e-12)
+        found = method.estimate(data)
+        assert found.value == method.statistic(data)
+        assert "variant 1" in found.distrust
+    assert "variant 2" in KSG(k=k, variant=2).name
+
+
+def test_the_second_variant_of_a_normal_pair() -> None:
+    values = [KSG(k=3, variant=2).statistic(problem(*normal(1000, 0.6, seed))) for seed in range(10)]
+    assert abs(np.mean(values) + 0.5 * math.log(1 - 0.36)) < 0.03
+    with pytest.raises(InvalidInputError, match="name one k"):
+        KSG(variant=2)
+    with pytest.raises(InvalidInputError, match="1 or 2"):
+        KSG(k=3, variant=3)  # pyright: ignore[reportArgumentType]
 
 
 ROWS = {  # truth of x and y of correlation 0.6, rounded or not, by numerical integration

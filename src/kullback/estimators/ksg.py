@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +45,9 @@ class KSG(InformationMethod):
     Distances are largest differences; $n_x(i)$ counts the other rows whose x is closer to row i than its k-th neighbour
     in (x, y). By default k runs over a grid from 1 to 20 with weights that trade bias for noise, and what bias they may
     leave widens the interval; the standard error is the delete-one jackknife's, corrected for its excess. One `k` gives
-    the estimate of the paper as it is, with no allowance for its bias.
+    the estimate of the paper as it is, with no allowance for its bias. `variant=2` is the paper's second estimate, of
+    one k, with the sides of the rectangle that holds the k neighbours in place of one distance, and no interval:
+    $\psi(k) - 1/k + \psi(n) - \langle \psi(n_x) + \psi(n_y) \rangle$, where rows on a side count as well.
 
     With `scores`, each column is replaced by the normal scores of its ranks, so that no monotone map of a column
     matters, and equal values are put in an order that depends on nothing but the data. `scores=False` keeps the
@@ -63,17 +66,27 @@ class KSG(InformationMethod):
 
     k: int | None = None
     scores: bool = True
+    variant: Literal[1, 2] = 1
 
     def __post_init__(self) -> None:
         if self.k is not None and (not isinstance(self.k, int) or self.k < 1):
             raise InvalidInputError(
                 f"k must be a whole number from 1 on, or None for a weighted grid; got {self.k!r}"
             )
+        if self.variant not in (1, 2):
+            raise InvalidInputError(
+                f"variant must be 1 or 2, as the paper numbers them; got {self.variant!r}"
+            )
+        if self.variant == 2 and self.k is None:
+            raise InvalidInputError(
+                "the weights over k are those of variant 1; name one k for variant 2, as in KSG(k=3, variant=2)"
+            )
 
     @property
     def name(self) -> str:
         """The name in an answer."""
         of = "weighted k" if self.k is None else f"k={self.k}"
+        of += "" if self.variant == 1 else ", variant 2"
         return f"KSG({of})" if self.scores else f"KSG({of}, raw)"
 
     def refusal(self, problem: JointSample) -> str:
@@ -98,6 +111,10 @@ class KSG(InformationMethod):
             return Estimate(0.0, 0.0, notes=notes)
         both = np.hstack([x, y])
         ranks = ranked(both)
+        if self.variant == 2:
+            value = ksg_pass.rectangles(self._tree(both, x.shape[1], ranks), needed)
+            reason = "an interval is known for variant 1 only"
+            return Estimate(value, math.inf, distrust=reason, notes=(*notes, *self._ties(ranks)))
         joint = _joint(both[ranks.order], x.shape[1], ranks if self.scores else None)
         if problem.n == needed + 1:
             reason = f"{problem.n} rows leave no neighbour to spare for an error"
@@ -122,7 +139,13 @@ class KSG(InformationMethod):
             raise InvalidInputError(f"KSG needs > {k} samples, got {problem.n}")
         both = np.hstack([x, y])
         ranks = ranked(both)
+        if self.variant == 2:
+            return ksg_pass.rectangles(self._tree(both, x.shape[1], ranks), k)
         return ksg_pass.value(_joint(both[ranks.order], x.shape[1], ranks if self.scores else None), k)
+
+    def _tree(self, both: Floats, width: int, ranks: Ranked) -> Joint:
+        """The columns in a tree, which knows neighbours by both sides."""
+        return _searched(scores(len(both))[ranks.places] if self.scores else both[ranks.order], width)
 
     def _ties(self, ranks: Ranked) -> tuple[str, ...]:
         if not ranks.tied:
@@ -151,8 +174,7 @@ def scored_pair(places: NDArray[np.int64]) -> Joint | ScorePair:
     pair = ScorePair.of(column, places)
     if pair is not None:
         return pair
-    tree = Tree(np.column_stack([column, column[places]]))
-    return Joint(tree, SortedColumn(column, tree.rows), SortedColumn(column, places[tree.rows]))
+    return _searched(np.column_stack([column, column[places]]), 1)
 
 
 def _varying(problem: JointSample) -> tuple[Floats, Floats, tuple[str, ...]]:
@@ -179,6 +201,10 @@ def _joint(both: Floats, width: int, ranks: Ranked | None) -> Joint | ScorePair:
         if both.shape[1] == 2:
             return scored_pair(np.ascontiguousarray(ranks.places[:, 1]))
         both = scores(len(both))[ranks.places]
+    return _searched(both, width)
+
+
+def _searched(both: Floats, width: int) -> Joint:
     tree = Tree(both)
     ordered = tree.points[tree.rows]
     return Joint(tree, _margin(ordered[:, :width]), _margin(ordered[:, width:]))

@@ -62,6 +62,18 @@ def value(joint: Joint | ScorePair, k: int) -> float:
     return float(psi[k] + psi[joint.n] - 2 * psi[joint.inside(k) + 1].mean())
 
 
+def rectangles(joint: Joint, k: int) -> float:
+    r"""The paper's second estimate: $\psi(k) - 1/k + \psi(n) - \langle \psi(n_x) + \psi(n_y) \rangle$."""
+    near = joint.tree.in_order(k)[1]
+    rows = np.arange(joint.n)
+    psi = _psi(joint.n)
+    total = 0.0
+    for margin in (joint.x, joint.y):
+        side = np.max([margin.apart(rows, others) for others in near.T], axis=0)
+        total += float(psi[margin.counts(side[:, None], strict=False) - 1].mean())
+    return float(psi[k] - 1 / k + psi[joint.n]) - total
+
+
 def run(joint: Joint | ScorePair, ks: tuple[int, ...], combinations: Floats) -> Pass:
     """All k at once, and `combinations` (c, K) of them without each row."""
     n = joint.n
