@@ -1,23 +1,92 @@
-"""What data show about themselves before a method is chosen, and what an estimate's size shows afterwards."""
+"""What data show about themselves that a caller should know: atoms, copies, few dimensions; and what halves tell."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from kullback.estimators.method import InformationMethod
 from kullback.estimators.problem import JointSample
+from kullback.estimators.ratios.rows import in_order, standardised
 from kullback.estimators.samples import Sample
+from kullback.estimators.trees import Tree
+
+Floats = NDArray[np.float64]
+
+_LOOKED_AT = 2000  # rows that tell the dimension
+_FLAT = 0.6  # of the columns: a dimension below that is told
+_ATOM = 0.01  # share of rows with one value that is told
+
+
+def notes(problem: JointSample) -> tuple[str, ...]:
+    """What is worth telling about the continuous columns of each variable."""
+    told = []
+    copied = copies(problem)
+    if copied:
+        told.append(f"{copied:.2%} of the rows are copies of another")
+    for sample in problem.variables:
+        common = commonest(sample)
+        if common > _ATOM:
+            told.append(f"a column of `{sample.name}` has one value in {common:.0%} of the rows")
+        elif sample.dimension > 1:
+            found = dimension(sample.values)
+            if found < _FLAT * sample.dimension:
+                told.append(
+                    f"the rows of `{sample.name}` fill about {found:.1f} of {sample.dimension} dimensions"
+                )
+    return tuple(told)
 
 
 def atoms(problem: JointSample) -> float:
     """The largest share of the rows that have one value in one continuous column that varies."""
-    return max((_commonest(sample) for sample in problem.variables), default=0.0)
+    return max(commonest(sample) for sample in problem.variables)
 
 
-def _commonest(sample: Sample) -> float:
-    """The share of the commonest value of a column, constant columns aside.
+def commonest(sample: Sample) -> float:
+    """The share of the commonest value of a continuous column, constant columns aside.
 
-    >>> _commonest(Sample("x", np.array([[0.0], [0.0], [1.0], [3.0]])))
+    >>> commonest(Sample("x", np.array([[0.0], [0.0], [1.0], [3.0]])))
     0.5
     """
     shares = [np.unique(column, return_counts=True)[1].max() / sample.n for column in sample.values.T]
-    return max((float(share) for share in shares if share < 1.0), default=0.0)
+    found = max((float(share) for share in shares if share < 1.0), default=0.0)
+    return found if found > 1.0 / sample.n else 0.0
+
+
+def copies(problem: JointSample) -> float:
+    """The share of rows that are equal to an earlier one in every column, where some column is continuous."""
+    if problem.discrete:
+        return 0.0
+    codes = [np.asarray(s.codes, dtype=np.float64)[:, None] for s in problem.variables if s.codes is not None]
+    table = np.hstack([*(s.values for s in problem.variables), *codes])
+    return 1.0 - len(np.unique(table, axis=0)) / problem.n
+
+
+def dimension(values: Floats) -> float:
+    r"""How many dimensions rows fill, from the distances to two neighbours: $m / \sum_i \log(r_{2,i} / r_{1,i})$.
+
+    Of up to 2000 rows, each column in units of its spread; rows with a copy among them are left out. Exact on average
+    for a uniform law. Source: [facco2017].
+
+    >>> round(dimension(np.random.default_rng(0).uniform(size=(2000, 3)) @ np.eye(3, 6)), 1)
+    2.9
+    """
+    rows = standardised(values)
+    rows = rows[in_order(rows)]
+    rows = rows[:: -(-len(rows) // _LOOKED_AT)]
+    if len(rows) < 3:
+        return float(values.shape[1])
+    near = Tree(rows, metric="euclidean").neighbours(2)[0]
+    near = near[near[:, 0] > 0]
+    growth = float(np.log(near[:, 1] / near[:, 0]).sum())
+    return len(near) / growth if growth > 0 else 0.0
+
+
+def drift(method: InformationMethod, problem: JointSample) -> float:
+    """How much the estimate moves when each second row is left out: what more rows may still change.
+
+    Rows are put into an order that depends on their values alone, and the two halves are averaged.
+    """
+    order = in_order(np.hstack([s.values for s in problem.variables]))
+    halves = [method.statistic(problem.take(order[start::2])) for start in (0, 1)]
+    return method.statistic(problem) - 0.5 * sum(halves)

@@ -152,7 +152,7 @@ def _chosen(method: Any, kind: type, choice: Any, problem: Problem) -> tuple[Any
     """The method to run and the notes about it; what a caller asked for is refused where it does not serve."""
     if method == "auto":
         chosen = choice(problem)
-        return chosen.method, (f"auto: {chosen.method.name}, {chosen.reason}", *problem.notes)
+        return chosen.method, (f"auto: {chosen.method.name}, {chosen.reason}", *chosen.notes, *problem.notes)
     if not isinstance(method, kind):
         known = kind.__name__.removesuffix("Method").lower()
         raise DTypeError(

@@ -14,10 +14,11 @@ M = TypeVar("M", bound=Method)
 
 @dataclass(frozen=True)
 class Choice(Generic[M]):
-    """A method and the reason for it."""
+    """A method, the reason for it, and what the data should be known for."""
 
     method: M
     reason: str
+    notes: tuple[str, ...] = ()
 
 
 def first(what: str, candidates: Iterable[Choice[M]], problem: Any) -> Choice[M]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from kullback.estimators import diagnostics
 from kullback.estimators.choose.choice import Choice, first
 from kullback.estimators.conditional import ConditionalKSG
 from kullback.estimators.counts import Contingency
 from kullback.estimators.density import GridInformation
-from kullback.estimators.diagnostics import atoms
 from kullback.estimators.ksg import KSG
 from kullback.estimators.method import InformationMethod
 from kullback.estimators.mixed_neighbours import MixedKSG
@@ -23,7 +24,7 @@ _ATOMS = 0.05  # share of the rows with one value, from which a column is no lon
 def for_information(problem: JointSample) -> Choice[InformationMethod]:
     """The method for a mutual information."""
     what = f"the information between `{problem.x.name}` and `{problem.y.name}`"
-    return first(what, _candidates(problem), problem)
+    return replace(first(what, _candidates(problem), problem), notes=diagnostics.notes(problem))
 
 
 def _candidates(problem: JointSample) -> Iterator[Choice[InformationMethod]]:
@@ -37,7 +38,7 @@ def _candidates(problem: JointSample) -> Iterator[Choice[InformationMethod]]:
 
 def _by_neighbours(problem: JointSample) -> Iterator[Choice[InformationMethod]]:
     if problem.continuous and problem.given is None:
-        if problem.x.dimension + problem.y.dimension > 2 and atoms(problem) < _ATOMS:
+        if problem.x.dimension + problem.y.dimension > 2 and diagnostics.atoms(problem) < _ATOMS:
             yield Choice(MixtureInformation(), "several continuous columns, whose joint shape matters")
         yield Choice(KSG(), "continuous columns")
     yield Choice(ConditionalKSG(), "continuous columns within a condition")

@@ -16,11 +16,12 @@ _FREEDOMS = (8.0, 5.0, 3.0, 2.0, 1.5, 1.0)
 _COMPONENTS = (2, 4, 8, 16)
 _LIGHT = 100.0  # spreads: with values beyond, covariances tell of single rows
 _PATIENCE = 2  # candidates in a row that do not help
+_CLEARLY = 2.0  # standard errors
 _DROP = 0.005  # of skill, after which larger mixtures cannot catch up
 
 
 def contest(x: Floats, y: Floats, folds: int, seed: int) -> list[Judged]:
-    """All candidates that were tried, the most skilful first."""
+    """All candidates that were tried, the most skilful first, but the normal copula where none clearly beats it."""
     families = [
         _mixtures(normal_scores(x), normal_scores(y), "the normal scores", seed),
         _students(x, y),
@@ -38,7 +39,10 @@ def contest(x: Floats, y: Floats, folds: int, seed: int) -> list[Judged]:
             if failures == _PATIENCE or found.skill < best - _DROP:
                 break
             best = max(best, found.skill)
-    return sorted(judged, key=lambda j: -j.skill)
+    judged.sort(key=lambda j: -j.skill)
+    if not judged[0].beats(first, _CLEARLY):
+        judged.sort(key=lambda j: j is not first)
+    return judged
 
 
 def _normal(x: Floats, y: Floats) -> Candidate:

@@ -33,12 +33,20 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Judged:
-    """The log-ratios `held` of the rows by laws that have not seen them, and the mean `trained` of those that have."""
+    """The log-ratios `held` of the rows by laws that have not seen them, and the mean `trained` of those that have.
+
+    `gains` is each row's part of the skill.
+    """
 
     candidate: Candidate
     held: Floats
     trained: float
-    skill: float
+    gains: Floats
+
+    @cached_property
+    def skill(self) -> float:
+        """A lower bound, in expectation, of the Jensen–Shannon information."""
+        return float(self.gains.mean())
 
     @property
     def value(self) -> float:
@@ -50,10 +58,14 @@ class Judged:
         """Half of what they differ by."""
         return 0.5 * (self.trained - float(self.held.mean()))
 
-    @cached_property
+    @property
     def standard_error(self) -> float:
         """The standard deviation of the mean of the log-ratios."""
-        return float(self.held.std()) / math.sqrt(len(self.held))
+        return _error(self.held)
+
+    def beats(self, other: Judged, errors: float) -> bool:
+        """Whether the skill is larger by so many standard errors of the difference."""
+        return self.skill - other.skill > errors * _error(self.gains - other.gains)
 
 
 def judge(candidate: Candidate, folds: int, seed: int) -> Judged:
@@ -65,13 +77,18 @@ def judge(candidate: Candidate, folds: int, seed: int) -> Judged:
     x, y, n = candidate.x, candidate.y, len(candidate.x)
     rng = np.random.default_rng([seed, 2])
     fold = rng.permutation(n) % folds
-    held, shuffled, trained = np.empty(n), [], []
+    held, apart, trained = np.empty(n), np.zeros(n), []
     for k in range(folds):
         seen, rest = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
         law = candidate.fit(np.hstack([x[seen], y[seen]]))
         held[rest] = pointwise(law, x[rest], y[rest])
         trained.append(float(pointwise(law, x[seen], y[seen]).mean()))
         order = rng.permutation(rest)
-        shuffled += [pointwise(law, x[order], y[np.roll(order, j)]) for j in range(1, _SHIFTS + 1)]
-    apart = np.logaddexp(0.0, -held).mean() + np.logaddexp(0.0, np.concatenate(shuffled)).mean()
-    return Judged(candidate, held, float(np.mean(trained)), math.log(2) - 0.5 * float(apart))
+        for j in range(1, _SHIFTS + 1):
+            apart[order] += np.logaddexp(0.0, pointwise(law, x[order], y[np.roll(order, j)])) / _SHIFTS
+    gains = math.log(2) - 0.5 * (np.logaddexp(0.0, -held) + apart)
+    return Judged(candidate, held, float(np.mean(trained)), gains)
+
+
+def _error(terms: Floats) -> float:
+    return float(terms.std()) / math.sqrt(len(terms))

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import numpy as np
-from scipy.stats import ks_2samp
 
 from kullback.estimators.gaussian_copula import GaussianCopula, GaussianInformation
 from kullback.estimators.ksg import KSG
 from kullback.estimators.method import Estimate, InformationMethod
+from kullback.estimators.mixtures.checks import NEAR, checked
 from kullback.estimators.mixtures.contest import NORMAL, contest
-from kullback.estimators.mixtures.frames import columns, tied
-from kullback.estimators.mixtures.held_out import Judged
-from kullback.estimators.mixtures.law import Floats, Law, pointwise
+from kullback.estimators.mixtures.frames import columns
 from kullback.estimators.problem import JointSample
 from kullback.estimators.ratios.crossfit import check_folds
-from kullback.estimators.samples import Sample
 
-_NEAR = 10  # columns up to which neighbours see what a law misses
-_VERIFIED = 6  # columns up to which what they do not see is small
-_NEIGHBOUR = 3
 _ROWS = 2  # in each fold for each column
-_SURE = 2.5  # standard errors
-_APART = 0.05  # between distribution functions of the log-density: what tells a wrong law in many columns
 
 
 @dataclass(frozen=True)
@@ -68,6 +57,8 @@ class MixtureInformation(InformationMethod):
             return "takes continuous columns; with discrete ones take Ross or MixedKSG"
         if problem.given is not None:
             return "does not condition; take ConditionalKSG for `given`"
+        if problem.weights is not None:
+            return "does not weight rows; RatioInformation does"
         needed = _ROWS * self.folds * (problem.x.dimension + problem.y.dimension + 1)
         if problem.n < needed:
             return f"needs at least {needed} rows for {self.folds} folds, got {problem.n}; take KSG"
@@ -75,7 +66,7 @@ class MixtureInformation(InformationMethod):
 
     def statistic(self, problem: JointSample) -> float:
         """By neighbours in up to 10 columns, by the normal copula in more."""
-        near = problem.x.dimension + problem.y.dimension <= _NEAR
+        near = problem.x.dimension + problem.y.dimension <= NEAR
         return (KSG() if near else GaussianCopula()).statistic(problem)
 
     def estimate(self, problem: JointSample) -> Estimate:
@@ -92,43 +83,4 @@ class MixtureInformation(InformationMethod):
             found = replace(normal, notes=(*told, *normal.notes))
         else:
             found = Estimate(best.value, best.standard_error, best.gap, notes=told)
-        return _checked(found, best, problem)
-
-
-def _checked(found: Estimate, best: Judged, problem: JointSample) -> Estimate:
-    """The estimate after a comparison of the data with rows that the law draws itself."""
-    x, y = best.candidate.x, best.candidate.y
-    rng, law = np.random.default_rng([problem.seed, 4]), best.candidate.law
-    drawn = law.draw(len(x), rng)
-    d = drawn.shape[1]
-    if d <= _NEAR and not tied(x) and not tied(y):  # equal values are not neighbours
-        found = _mended(found, law, (x, y), drawn)
-    if d > _VERIFIED:
-        apart: Any = ks_2samp(law.log_density(np.hstack([x, y])), law.log_density(drawn))
-        if apart.statistic > _APART:
-            return replace(found, distrust=f"no law that was tried describes these {d} columns")
-    return found
-
-
-def _mended(found: Estimate, law: Law, data: tuple[Floats, Floats], drawn: Floats) -> Estimate:
-    """The law's own information and what neighbours see beyond it, where they do."""
-    x, y = data
-    made = drawn[:, : x.shape[1]], drawn[:, x.shape[1] :]
-    seen, expected = (_by_neighbours(*pair) for pair in (data, made))
-    value = float(pointwise(law, *made).mean()) + seen.value - expected.value
-    error = math.hypot(seen.standard_error, expected.standard_error)
-    if value - found.value < _SURE * math.hypot(error, found.bias_error):
-        return found
-    missed = value - found.value
-    notes = (
-        *found.notes,
-        f"neighbours see {missed:.3g} nats more than the law: counted, with a doubt of half of it",
-    )
-    distrust = (
-        "" if x.shape[1] + y.shape[1] <= _VERIFIED else "the law misses what neighbours see, and they not all"
-    )
-    return Estimate(value, error, missed / 2, distrust=distrust, notes=notes)
-
-
-def _by_neighbours(x: Floats, y: Floats) -> Estimate:
-    return KSG(k=_NEIGHBOUR, scores=False).estimate(JointSample(Sample("x", x), Sample("y", y)))
+        return checked(found, best, problem.seed)

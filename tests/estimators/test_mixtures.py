@@ -1,0 +1,183 @@
+"""Laws fitted to several columns: against SciPy's densities, closed forms, and what changes nothing."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal, multivariate_t
+
+import kullback as kb
+from kullback.errors import InvalidInputError, UnsupportedPairError
+from kullback.estimators import MixtureInformation
+from kullback.estimators.mixtures import normals, student
+from kullback.estimators.mixtures.contest import NORMAL, contest
+from kullback.estimators.mixtures.frames import normal_scores, student_scores
+from kullback.estimators.mixtures.law import Law, pointwise
+
+METHOD = MixtureInformation()
+COVARIANCE = np.array([[2.0, 0.6, 0.1], [0.6, 1.0, -0.3], [0.1, -0.3, 0.5]])
+MIXTURE = normals.NormalMixture(
+    np.array([0.3, 0.7]), np.array([[0.0, 1.0, 2.0], [3.0, -1.0, 0.0]]), np.stack([COVARIANCE, np.eye(3)])
+)
+STUDENT = student.Student(3.0, COVARIANCE)
+
+
+def draw(seed: int, n: int, columns: int) -> Any:
+    return np.random.default_rng(seed).standard_normal((n, columns))
+
+
+def ask(x: Any, y: Any, **options: Any) -> kb.Answer:
+    return kb.mutual_information(x, y, method=METHOD, **options)
+
+
+def test_densities_are_those_of_scipy() -> None:
+    z = 2 * draw(0, 20, 3)
+    parts = [
+        multivariate_normal(m, c).pdf(z) for m, c in zip(MIXTURE.means, MIXTURE.covariances, strict=True)
+    ]
+    np.testing.assert_allclose(MIXTURE.log_density(z), np.log(MIXTURE.shares @ np.array(parts)), rtol=1e-12)
+    student_t: Any = multivariate_t
+    known = student_t(np.zeros(3), COVARIANCE, df=3.0).logpdf(z)
+    np.testing.assert_allclose(STUDENT.log_density(z), known, rtol=1e-12)
+
+
+@pytest.mark.parametrize("law", [MIXTURE, STUDENT], ids=["mixture", "student"])
+def test_margins_are_those_of_the_draws(law: Law) -> None:
+    """A density integrates to one: the mean of margin over density of its own draws' margin is the same law's."""
+    rng = np.random.default_rng(1)
+    z = law.draw(40_000, rng)
+    columns = np.array([2, 0])
+    other = law.margin(columns).draw(40_000, rng)
+    for quantile in (0.1, 0.5, 0.9):
+        mine, its = (np.quantile(rows, quantile, axis=0) for rows in (z[:, columns], other))
+        np.testing.assert_allclose(mine, its, atol=0.08)
+    inside = law.margin(columns).log_density(z[:, columns]).mean()
+    assert inside == pytest.approx(law.margin(columns).log_density(other).mean(), abs=0.03)
+
+
+def test_a_mixture_is_found_again() -> None:
+    z = MIXTURE.draw(6000, np.random.default_rng(2))
+    found = normals.fit(z, 2, np.random.default_rng(3))
+    order = np.argsort(found.shares)
+    np.testing.assert_allclose(found.shares[order], MIXTURE.shares, atol=0.03)
+    np.testing.assert_allclose(found.means[order], MIXTURE.means, atol=0.1)
+    np.testing.assert_allclose(found.covariances[order], MIXTURE.covariances, atol=0.15)
+
+
+def test_a_scatter_is_found_again() -> None:
+    z = STUDENT.draw(20_000, np.random.default_rng(4))
+    np.testing.assert_allclose(student.fit(z, 3.0, np.eye(3)).scatter, COVARIANCE, atol=0.06)
+
+
+def test_the_pointwise_information_of_a_normal_law() -> None:
+    """For one component its mean is −½ log(1 − ρ²)."""
+    rho = 0.8
+    law = normals.NormalMixture(np.ones(1), np.zeros((1, 2)), np.array([[[1.0, rho], [rho, 1.0]]]))
+    z = law.draw(100_000, np.random.default_rng(5))
+    assert pointwise(law, z[:, :1], z[:, 1:]).mean() == pytest.approx(-0.5 * math.log1p(-(rho**2)), abs=0.01)
+
+
+def test_normal_columns_take_the_normal_copula() -> None:
+    x, noise = draw(6, 2000, 3), draw(7, 2000, 3)
+    judged = contest(x, x + noise, 2, 0)
+    assert judged[0].candidate.name == NORMAL
+    answer = ask(x, x + noise)  # 3/2 log 2
+    assert answer.low < 1.5 * math.log(2) < answer.high
+    assert answer.value == pytest.approx(1.5 * math.log(2), abs=0.08)
+
+
+def test_a_common_scale_is_seen() -> None:
+    """Student's law: x and y are uncorrelated, and share how large they are."""
+    rng = np.random.default_rng(8)
+    z = rng.standard_normal((4000, 4)) / np.sqrt(rng.chisquare(2, size=(4000, 1)) / 2)
+    answer = ask(z[:, :2], z[:, 2:])
+    truth = 0.19298  # of the benchmark's closed form at 2, 2 columns and 2 degrees of freedom
+    assert "Student" in answer.notes[0]
+    assert answer.low < truth < answer.high
+    tamed = ask(np.arcsinh(z[:, :2]), z[:, 2:])
+    assert "Student" in tamed.notes[0]
+    assert tamed.value == pytest.approx(answer.value, abs=1e-9)
+
+
+def test_shells_are_seen() -> None:
+    """y names the shell that x lies on: log 2, which no correlation tells."""
+    rng = np.random.default_rng(9)
+    shell = rng.integers(2, size=4000)
+    x = rng.standard_normal((4000, 3)) * np.where(shell, 4.0, 0.05)[:, None]
+    answer = ask(x, shell + 0.01 * rng.standard_normal(4000))
+    assert "mixture" in answer.notes[0]
+    assert answer.value == pytest.approx(math.log(2), abs=0.02)
+
+
+def test_what_the_law_misses_neighbours_count() -> None:
+    rng = np.random.default_rng(10)
+    x = rng.uniform(-1, 1, size=(3000, 2))
+    y = np.sin(12 * x[:, 0]) + 0.1 * rng.standard_normal(3000)
+    answer = ask(x, y)
+    plain = kb.mutual_information(x[:, 0], y).value
+    assert answer.value == pytest.approx(plain, abs=0.25)
+
+
+def test_many_columns_that_no_law_describes_have_no_interval() -> None:
+    rng = np.random.default_rng(11)
+    shell = rng.integers(6, size=3000)
+    direction = rng.standard_normal((3000, 14))
+    x = (1 + shell)[:, None] * direction / np.linalg.norm(direction, axis=1, keepdims=True)
+    answer = ask(x, shell + 0.2 * rng.standard_normal(3000))
+    assert math.isinf(answer.high)
+    assert "describes these 15 columns" in answer.notes[0]
+
+
+def test_independence_is_found_in_many_columns() -> None:
+    answer = ask(draw(12, 1000, 10), draw(13, 1000, 10))
+    assert answer.low < 0.0 < answer.high
+    assert abs(answer.value) < 0.05
+
+
+def test_order_scale_and_maps_change_nothing() -> None:
+    x, noise = draw(14, 600, 2), draw(15, 600, 2)
+    y = x + noise
+    first = ask(x, y)
+    order = np.random.default_rng(16).permutation(600)
+    assert ask(x[order], y[order]).value == pytest.approx(first.value, rel=1e-9)
+    assert ask(3e9 * x, 1e-7 * y + 5e-8).value == pytest.approx(first.value, rel=1e-6)
+
+
+def test_determined_columns_are_left_out() -> None:
+    x, noise = draw(17, 800, 2), draw(18, 800, 2)
+    doubled = np.column_stack([x, x[:, 0] - x[:, 1], np.exp(x[:, 0]), np.ones(800)])
+    answer = ask(doubled, x + noise)
+    assert answer.value == pytest.approx(ask(x, x + noise).value, abs=0.02)
+    assert any("3 columns of `x`" in note for note in answer.notes)
+
+
+def test_linear_dependence_is_infinite_and_constants_are_nothing() -> None:
+    x = draw(19, 400, 2)
+    answer = ask(x, x @ np.array([[1.0], [2.0]]))
+    assert answer.value == math.inf
+    assert ask(np.ones((400, 2)), x).value == 0.0
+
+
+def test_scores_are_quantiles() -> None:
+    column = np.array([[3.0], [1.0], [2.0]])
+    np.testing.assert_allclose(normal_scores(column)[:, 0], [0.967421566, -0.967421566, 0.0], atol=1e-9)
+    np.testing.assert_allclose(
+        student_scores(column, 1.0)[:, 0], [math.sqrt(3), -math.sqrt(3), 0.0], atol=1e-9
+    )
+
+
+def test_what_it_refuses() -> None:
+    x, y = draw(20, 300, 2), draw(21, 300, 2)
+    with pytest.raises(UnsupportedPairError, match="Ross or MixedKSG"):
+        ask(x[:, 0] > 0, y)
+    with pytest.raises(UnsupportedPairError, match="ConditionalKSG"):
+        ask(x, y, given=draw(22, 300, 1))
+    with pytest.raises(UnsupportedPairError, match="weight"):
+        ask(x, y, weights=np.arange(1.0, 301.0))
+    with pytest.raises(UnsupportedPairError, match="needs at least 20 rows for 2 folds, got 12"):
+        ask(x[:12], y[:12])
+    with pytest.raises(InvalidInputError, match="folds"):
+        MixtureInformation(folds=1)
