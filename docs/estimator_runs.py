@@ -31,6 +31,7 @@ COVERAGE_ROWS, COVERAGE_DRAWS = 400, 100
 Rows = np.ndarray
 Generator = np.random.Generator
 Ask = Callable[[Generator], kb.Answer]
+Draw = Callable[[Generator], Any]
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def dimension() -> Iterator[Run]:
     for law, (draw, truth) in laws.items():
         for d in DIMENSIONS:
             for name, method in kinds.items():
-                ask = partial(_information, draw=partial(draw, n=DIMENSION_ROWS, d=d), method=method)
+                ask = partial(_information, method=method, draw=partial(draw, n=DIMENSION_ROWS, d=d))
                 yield measured(
                     "dimension", law, name, ask, truth, n=DIMENSION_ROWS, draws=DIMENSION_DRAWS, at=d
                 )
@@ -146,11 +147,11 @@ def saturation() -> Iterator[Run]:
     }
     for name, (method, truths, draws) in kinds.items():
         for nats in truths:
-            ask = partial(_information, draw=partial(noisy, n=SATURATION_ROWS, nats=nats), method=method)
+            ask = partial(_information, method=method, draw=partial(noisy, n=SATURATION_ROWS, nats=nats))
             yield measured("saturation", "noisy", name, ask, nats, n=SATURATION_ROWS, draws=draws, at=nats)
 
 
-def _information(rng: Generator, *, draw: Callable[[Generator], tuple[Rows, Rows]], method: Any) -> kb.Answer:
+def _information(rng: Generator, method: Any, *, draw: Draw) -> kb.Answer:
     x, y = draw(rng)
     return kb.mutual_information(x, y, method=method)
 
@@ -196,104 +197,90 @@ def entropies() -> list[Case]:
     n = COVERAGE_ROWS
     shares = 0.8 ** np.arange(30)
     shares /= shares.sum()
-    line = (methods.KozachenkoLeonenko(), methods.SpacingEntropy(), methods.KDEEntropy())
+    spread = -float((shares * np.log(shares)).sum())
+    near, gaps, kernels = methods.KozachenkoLeonenko(), methods.SpacingEntropy(), methods.KDEEntropy()
+    counted = methods.PlugIn(), methods.MillerMadow(), methods.ChaoWangJost()
 
-    def ask(draw: Callable[[Generator], Any]) -> Callable[[Generator, Any], kb.Answer]:
-        return lambda rng, m: kb.entropy(draw(rng), method=m)
+    def case(law: str, draw: Draw, truth: Any, *used: Any) -> Case:
+        return Case("entropy", law, lambda rng, m: kb.entropy(draw(rng), method=m), float(truth), used)
 
     return [
-        Case("entropy", "gamma(2)", ask(lambda r: r.gamma(2, size=n)), float(stats.gamma(2).entropy()), line),
-        Case(
-            "entropy", "Student, 3 d.f.", ask(lambda r: r.standard_t(3, n)), float(stats.t(3).entropy()), line
-        ),
-        Case(
-            "entropy", "2 logistic columns", ask(lambda r: r.logistic(size=(n, 2))), 4.0, (line[0], line[2])
-        ),
-        Case(
-            "entropy",
-            "30 classes",
-            ask(lambda r: r.choice(30, n, p=shares).astype(str)),
-            float(-(shares * np.log(shares)).sum()),
-            (methods.PlugIn(), methods.MillerMadow(), methods.ChaoWangJost()),
-        ),
+        case("gamma(2)", gamma, stats.gamma(2).entropy(), near, gaps, kernels),
+        case("Student, 3 d.f.", lambda r: r.standard_t(3, n), stats.t(3).entropy(), near, gaps, kernels),
+        case("2 logistic columns", lambda r: r.logistic(size=(n, 2)), 4.0, near, kernels),
+        case("30 classes", lambda r: r.choice(30, n, p=shares).astype(str), spread, *counted),
     ]
+
+
+def gamma(rng: Generator, scale: float = 1.0) -> Rows:
+    """Waiting times for the second of events."""
+    return scale * rng.gamma(2, size=COVERAGE_ROWS)
+
+
+def logistic(rng: Generator, shift: float) -> Rows:
+    """Three columns."""
+    return rng.logistic(shift, size=(COVERAGE_ROWS, 3))
+
+
+def letters(rng: Generator, shares: Sequence[float]) -> Rows:
+    """Classes."""
+    return rng.choice(list("abcde")[: len(shares)], COVERAGE_ROWS, p=shares)
 
 
 def divergences() -> list[Case]:
     """Two samples of unlike, of shifted and of equal laws."""
-    n = COVERAGE_ROWS
     p, q = stats.gamma(2), stats.gamma(2, scale=1.4)
-    shift = stats.logistic(0), stats.logistic(1)
-    ratio = methods.ClassifierRatio()
-
-    def two(d: kb.Noun, x: Callable[[Generator], Any], y: Callable[[Generator], Any]) -> Any:
-        return lambda rng, m: kb.estimate(d, x(rng), y(rng), method=m)
-
-    def gamma(rng: Generator) -> Rows:
-        return rng.gamma(2, size=n)
-
-    def wide(rng: Generator) -> Rows:
-        return 1.4 * rng.gamma(2, size=n)
-
-    def columns(by: float) -> Callable[[Generator], Rows]:
-        return lambda rng: rng.logistic(by, size=(n, 3))
-
-    def letters(shares: Sequence[float]) -> Callable[[Generator], Rows]:
-        return lambda rng: rng.choice(list("abcd"), n, p=shares)
-
-    kl, grid, js = methods.NearestKL(), methods.GridDivergence(), kb.js
-    three = 3 * float(kb.between(kb.kl, *shift).value)
+    three = 3 * float(kb.between(kb.kl, stats.logistic(0), stats.logistic(1)).value)
     one, other = (0.4, 0.3, 0.2, 0.1), (0.3, 0.3, 0.2, 0.2)
+    js, wide = kb.js, partial(gamma, scale=1.4)
+    same, unlike = partial(letters, shares=one), partial(letters, shares=other)
+    kl, grid, shares = methods.NearestKL(), methods.GridDivergence(), methods.Frequencies()
+
+    def case(
+        law: str, d: kb.Noun, x: Draw, y: Draw, truth: Any, *used: Any, draws: int = COVERAGE_DRAWS
+    ) -> Case:
+        return Case(
+            "divergence",
+            law,
+            lambda rng, m: kb.estimate(d, x(rng), y(rng), method=m),
+            float(truth),
+            used,
+            draws,
+        )
+
     return [
-        Case(
-            "divergence",
-            "KL, gamma, scale 1.4",
-            two(kb.kl, gamma, wide),
-            float(kb.between(kb.kl, p, q)),
-            (kl, grid),
+        case("KL, gamma, scale 1.4", kb.kl, gamma, wide, kb.between(kb.kl, p, q), kl, grid),
+        case("KL, equal gammas", kb.kl, gamma, gamma, 0.0, kl, grid),
+        case(
+            "KL, 3 logistic columns", kb.kl, partial(logistic, shift=0), partial(logistic, shift=1), three, kl
         ),
-        Case("divergence", "KL, equal gammas", two(kb.kl, gamma, gamma), 0.0, (kl, grid)),
-        Case("divergence", "KL, 3 logistic columns", two(kb.kl, columns(0), columns(1)), three, (kl,)),
-        Case(
-            "divergence", "JS, gamma, scale 1.4", two(js, gamma, wide), float(kb.between(js, p, q)), (grid,)
+        case("JS, gamma, scale 1.4", js, gamma, wide, kb.between(js, p, q), grid),
+        case(
+            "JS, gamma, scale 1.4", js, gamma, wide, kb.between(js, p, q), methods.ClassifierRatio(), draws=40
         ),
-        Case(
-            "divergence",
-            "JS, gamma, scale 1.4",
-            two(js, gamma, wide),
-            float(kb.between(js, p, q)),
-            (ratio,),
-            40,
-        ),
-        Case(
-            "divergence",
-            "JS, 4 classes",
-            two(js, letters(one), letters(other)),
-            js(one, other),
-            (methods.Frequencies(),),
-        ),
-        Case(
-            "divergence",
-            "JS, equal classes",
-            two(js, letters(one), letters(one)),
-            0.0,
-            (methods.Frequencies(),),
-        ),
-        Case(
-            "divergence",
-            "W1, gamma, scale 1.4",
-            two(kb.wasserstein(1), gamma, wide),
-            0.8,
-            (methods.LineTransport(),),
-        ),
-        Case(
-            "divergence",
-            "energy, equal gammas",
-            two(kb.energy_distance, gamma, gamma),
-            0.0,
-            (methods.KernelMeans(),),
-        ),
+        case("JS, 4 classes", js, same, unlike, js(one, other), shares),
+        case("JS, equal classes", js, same, same, 0.0, shares),
+        case("W1, gamma, scale 1.4", kb.wasserstein(1), gamma, wide, 0.8, methods.LineTransport()),
+        case("energy, equal gammas", kb.energy_distance, gamma, gamma, 0.0, methods.KernelMeans()),
     ]
+
+
+def unrelated(rng: Generator) -> tuple[Rows, Rows]:
+    """Classes that tell nothing of each other."""
+    return letters(rng, [0.25] * 4), letters(rng, [0.2] * 5)
+
+
+def atom(rng: Generator) -> tuple[Rows, Rows]:
+    """Half of the rows at the origin, the others a normal law of one nat."""
+    x, y = spread_normal(rng, COVERAGE_ROWS, 1)
+    zero = rng.random((COVERAGE_ROWS, 1)) < 0.5
+    return np.where(zero, 0.0, x), np.where(zero, 0.0, y)
+
+
+def classed(rng: Generator) -> tuple[Rows, Rows]:
+    """Two uniform laws that overlap by half, and which of them it was."""
+    left = rng.random(COVERAGE_ROWS) < 0.5
+    return np.where(left, 0.0, 0.5) + rng.random(COVERAGE_ROWS), np.where(left, "left", "right")
 
 
 def informations() -> list[Case]:
@@ -302,39 +289,21 @@ def informations() -> list[Case]:
     student: Any = stats.multivariate_t(shape=np.array([[1, 0.6], [0.6, 1]]), df=4)  # type: ignore[arg-type]
     heavy = 2 * float(stats.t(4).entropy()) - float(student.entropy())
 
-    def ask(draw: Callable[[Generator], tuple[Any, Any]]) -> Callable[[Generator, Any], kb.Answer]:
-        return lambda rng, m: kb.mutual_information(*draw(rng), method=m)
-
     def tailed(rng: Generator) -> tuple[Rows, Rows]:
         rows = student.rvs(n, random_state=rng)
         return rows[:, 0], rows[:, 1]
 
-    def unrelated(rng: Generator) -> tuple[Rows, Rows]:
-        return rng.choice(list("abcd"), n), rng.choice(list("uvwxy"), n)
-
-    def atom(rng: Generator) -> tuple[Rows, Rows]:
-        x, y = spread_normal(rng, n, 1)
-        zero = rng.random((n, 1)) < 0.5
-        return np.where(zero, 0.0, x), np.where(zero, 0.0, y)
-
-    def classed(rng: Generator) -> tuple[Rows, Rows]:
-        left = rng.random(n) < 0.5
-        return np.where(left, 0.0, 0.5) + rng.random(n), np.where(left, "left", "right")
+    def case(law: str, draw: Draw, truth: float, *used: Any) -> Case:
+        return Case("information", law, partial(_information, draw=draw), truth, used)
 
     ksg, copula, grid = methods.KSG(), methods.GaussianCopula(), methods.GridInformation()
     return [
-        Case("information", "|x| + noise", ask(partial(bent, n=n)), BENT, (ksg, grid, copula)),
-        Case("information", "Student, 4 d.f.", ask(tailed), heavy, (ksg, grid)),
-        Case(
-            "information", "normal, 3 + 3 columns", ask(partial(spread_normal, n=n, d=3)), 1.0, (ksg, copula)
-        ),
-        Case(
-            "information", "class of overlapping uniforms", ask(classed), 0.5 * math.log(2), (methods.Ross(),)
-        ),
-        Case("information", "unrelated classes", ask(unrelated), 0.0, (methods.Contingency(),)),
-        Case(
-            "information", "atom at 0 in half the rows", ask(atom), math.log(2) + 0.5, (methods.MixedKSG(),)
-        ),
+        case("|x| + noise", partial(bent, n=n), BENT, ksg, grid, copula),
+        case("Student, 4 d.f.", tailed, heavy, ksg, grid),
+        case("normal, 3 + 3 columns", partial(spread_normal, n=n, d=3), 1.0, ksg, copula),
+        case("class of overlapping uniforms", classed, 0.5 * math.log(2), methods.Ross()),
+        case("unrelated classes", unrelated, 0.0, methods.Contingency()),
+        case("atom at 0 in half the rows", atom, math.log(2) + 0.5, methods.MixedKSG()),
     ]
 
 
