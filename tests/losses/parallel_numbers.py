@@ -155,7 +155,7 @@ def more_rows_than_fit_between_two_exchanges() -> None:
     """Of unlike numbers of classes, so that each process would stop at other rows if nobody asked the other."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parallel, "_EXCHANGED", 1 << 13)
-        patch.setattr(parallel, "block_rows", lambda width, device: 1)  # noqa: ARG005
+        patch.setattr(parallel, "block_rows", lambda *_, **__: 1)
         agree(kb.js, *logits(generator(31), (1000, CLASSES), 0.5))
 
 

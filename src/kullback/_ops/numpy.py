@@ -44,6 +44,8 @@ NAME = "numpy"
 GRADIENTS = False  # whether arrays may carry derivatives
 BLOCK = 1 << 15  # elements of one temporary: 256 kB of float64, which the second-level cache holds a few of
 
+log1p_half = log1p  # for −½ ≤ x ≤ 0
+
 
 def asarray(x: Any, like: Any = None) -> np.ndarray:
     array = np.asarray(x)

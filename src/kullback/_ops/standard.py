@@ -85,6 +85,10 @@ class Standard:
         """min(r, 0) and min(−r, 0)."""
         return self.minimum(r, 0.0), self.minimum(-r, 0.0)
 
+    def log1p_half(self, x: Array) -> Array:
+        """log(1 + x) for −½ ≤ x ≤ 0."""
+        return self._xp.log1p(x)
+
     def choose(self, size: Array, radius: float, near: Array, far: Array) -> Array:
         """`near` where size < radius, `far` elsewhere; both finite everywhere."""
         return self._xp.where(size < radius, near, far)

@@ -40,6 +40,7 @@ GRADIENTS = True  # whether arrays may carry derivatives
 BLOCK = 1 << 17  # elements of one temporary: a dozen of them stay in the nearer caches
 
 _EXPM1 = tuple(1.0 / factorial(k + 1) for k in range(14))
+_ARTANH = tuple(1.0 / (2 * k + 1) for k in range(16))
 
 
 def expm1(x: Tensor) -> Tensor:
@@ -48,6 +49,14 @@ def expm1(x: Tensor) -> Tensor:
         return torch.expm1(x)
     series = polynomial(_EXPM1[: 14 if x.dtype == torch.float64 else 7], x)
     return where(abs(x) < 0.35, x * series, exp(x) - 1.0)
+
+
+def log1p_half(x: Tensor) -> Tensor:
+    """log(1 + x) for −½ ≤ x ≤ 0; compiled on a CPU it is 2 artanh(x/(2 + x)), in half the time of the general one."""
+    if not torch.compiler.is_compiling() or x.device.type != "cpu":
+        return torch.log1p(x)
+    z = x / (2.0 + x)  # at most 1/3
+    return 2.0 * z * polynomial(_ARTANH[: 16 if x.dtype == torch.float64 else 7], z * z)
 
 
 def asarray(x: Any, like: Tensor | None = None) -> Tensor:

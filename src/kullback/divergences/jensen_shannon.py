@@ -58,13 +58,13 @@ class JensenShannon(FDivergence):
 
     def _both(self, p: Array, q: Array, r: Array) -> tuple[Array, Array]:
         xp = ops(r)
-        log_m = xp.log1p(0.5 * xp.expm1(xp.folded(r < 0, r))) - xp.sides(-r)[0]
+        log_m = _log_half(r) - xp.sides(-r)[0]
         return 0.5 * p * (r - log_m), -0.5 * q * log_m
 
     def _slope(self, r: Array) -> Array:
         # ½ log(2t/(t + 1)), as log t − log((t + 1)/2) below 1 and as −log((1 + 1/t)/2) above
         xp = ops(r)
-        return 0.5 * (xp.sides(r)[0] - xp.log1p(0.5 * xp.expm1(xp.folded(r < 0, r))))
+        return 0.5 * (xp.sides(r)[0] - _log_half(r))
 
     def _curvature(self, r: Array) -> Array:
         return 0.5 / (1.0 + ops(r).exp(-r))
@@ -140,6 +140,12 @@ class SkewJensenShannon(FDivergence):
     def _conjugate(self, u: Array) -> Array:
         xp, beta, rest = ops(u), self.beta, self.rest
         return -rest * xp.log1p(-beta / rest * xp.expm1(u / beta))
+
+
+def _log_half(r: Array) -> Array:
+    """log((1 + e^−|r|) / 2)."""
+    xp = ops(r)
+    return xp.log1p_half(0.5 * xp.expm1(xp.folded(r < 0, r)))
 
 
 def _log_share(r: Array, beta: float, rest: float) -> Array:

@@ -12,7 +12,7 @@ from kullback.divergences import Divergence
 from kullback.errors import DTypeError, InvalidInputError, ShapeError
 from kullback.losses.engines.chunks import Engine
 from kullback.losses.engines.selection import Plan, Selection
-from kullback.losses.engines.sides import taken_apart
+from kullback.losses.engines.sides import kept, taken_apart
 from kullback.losses.heads import Head, check_side
 
 
@@ -51,7 +51,8 @@ def selected(
 
     p the policy's softmax at `temperature`, q the reference's. Each is an array of logits of shape (..., classes) or a
     `Head`, whose logits are made a few rows at a time, once here and once in the backward pass: any function of the
-    numbers can be trained at the memory of a chunk. `ids` of shape (...) are the chosen classes; rows where `mask` is
+    numbers can be trained at the memory of a chunk. Of no more rows than hidden states have dimensions the logits are
+    kept instead, unless `engine` has a budget. `ids` of shape (...) are the chosen classes; rows where `mask` is
     false are left out before any arithmetic, and their ids are not looked at. `d` is any divergence, policy first:
     `kb.kl` is KL(policy‖reference), `kb.reverse_kl` KL(reference‖policy). Gradients reach whatever requires them, the
     reference included, and can be differentiated again.
@@ -71,8 +72,12 @@ def selected(
     chosen = flat if keep is None else flat[keep]
     _check_ids(chosen, policy.shape[-1])
     apart = [taken_apart(x, float(temperature)) for x in (policy, reference) if x is not None]
-    plan = Plan(d, tuple(form for form, _ in apart), keep, chosen, engine or Engine())
-    values = Selection.apply(plan, *(x for _, parts in apart for x in parts))
+    forms, parts, rows = [form for form, _ in apart], [part for _, part in apart], keep
+    engine = engine or Engine()
+    if engine.memory is None and (at_once := kept(forms, parts, keep)):
+        forms, parts, rows = *at_once, None
+    plan = Plan(d, tuple(forms), rows, chosen, engine)
+    values = Selection.apply(plan, *(x for part in parts for x in part))
 
     def spread(x: Tensor) -> Tensor:
         if keep is not None:

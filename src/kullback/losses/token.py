@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from kullback.errors import InvalidInputError, ShapeError
 from kullback.losses.engines.chunked import PerRow, Plan, Total
 from kullback.losses.engines.chunks import Engine
 from kullback.losses.engines.rows import HERE
-from kullback.losses.engines.sides import raised, tempered
+from kullback.losses.engines.sides import kept, raised, tempered
 from kullback.losses.heads import Head, check_side
 from kullback.losses.shards import Shard, parted
 from kullback.losses.sparse import TopK, paired
@@ -88,7 +88,8 @@ def per_token(
     r"""$D(\text{teacher}_i \| \text{student}_i)$ of every row, in the shape of the leading axes.
 
     Rows that do not count are 0. Arguments as in `loss`. With heads no logits are kept: the backward pass makes them
-    once more, so that any function of the values can be trained at the memory of a chunk. In nats.
+    once more, so that any function of the values can be trained at the memory of a chunk. Only of no more rows than
+    hidden states have dimensions they are kept, unless `engine` has a budget. In nats.
 
     >>> import torch, kullback as kb
     >>> p = torch.tensor([[0.5, 0.5]]).log(); q = torch.tensor([[0.25, 0.75]]).log()
@@ -97,7 +98,7 @@ def per_token(
     """
     _check(temperature, "token", None)
     task = _Task.of(d, student, teacher, mask, labels, ignore_index, temperature, engine)
-    values = PerRow.apply(task.plan, *task.parts)
+    values = PerRow.apply(*task.at_once())
     return task.spread(values)
 
 
@@ -144,6 +145,16 @@ class _Task:
         tensors = [x for x in self.parts if x is not None]
         wide = torch.float64 if torch.float64 in [x.dtype for x in tensors] else torch.float32
         return torch.empty((), dtype=wide, device=tensors[0].device)
+
+    def at_once(self) -> tuple[Any, ...]:
+        """The plan and its tensors, with the logits of few rows in place of heads."""
+        plan, parts = self.plan, (self.parts[:3], self.parts[3:])
+        if plan.engine.memory is None and plan.classes is HERE:
+            made = kept(plan.forms, cast("Any", parts), plan.rows)
+            if made is not None:
+                forms, parts = made
+                plan = replace(plan, forms=(forms[0], forms[1]), rows=None)
+        return plan, *parts[0], *parts[1]
 
     def spread(self, values: Tensor) -> Tensor:
         """Values of the rows that count in the shape of the tokens, 0 elsewhere."""

@@ -56,10 +56,15 @@ def run(plan: Plan, parts: tuple[Parts, Parts], needs: Sequence[bool], factors: 
     wanted = (needs[:3], needs[3:]) if factors is not None else ([False] * 3,) * 2
     width = len(parts[0][1]) if parts[0][1] is not None else first.shape[-1]
     most, step = plan.classes.steps(
-        _rows_of_chunk(plan, parts, count), width, first.device, lambda: plan.same(wanted, parts)
+        _rows_of_chunk(plan, parts, count),
+        width,
+        first.device,
+        lambda: plan.same(wanted, parts),
+        compiled=plan.engine.compiled,
     )
     sides = [
-        side(form, part, plan.rows, n, most) for form, part, n in zip(plan.forms, parts, wanted, strict=True)
+        side(form, part, plan.rows, n, most, factors)
+        for form, part, n in zip(plan.forms, parts, wanted, strict=True)
     ]
     asked = (sides[0].needs, sides[1].needs)
     values = []
@@ -74,8 +79,8 @@ def run(plan: Plan, parts: tuple[Parts, Parts], needs: Sequence[bool], factors: 
             found = rows(plan.d, *pair, asked, compiled=plan.engine.compiled, classes=plan.classes)
             values.append(found.value)
             for each, z, gradient in zip(sides, blocks, found[1:], strict=True):
-                if gradient is not None and factors is not None:
-                    each.put(low, z, gradient, factors[start + low : start + high, None])
+                if gradient is not None:
+                    each.put(low, z, gradient)
         for each in sides:
             if each.needs:
                 each.close()

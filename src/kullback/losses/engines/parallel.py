@@ -76,11 +76,17 @@ class Across(Classes):
         return x
 
     def steps(
-        self, most: int, width: int, device: torch.device, same: Callable[[], dict[str, int]]
+        self,
+        most: int,
+        width: int,
+        device: torch.device,
+        same: Callable[[], dict[str, int]],
+        *,
+        compiled: bool,
     ) -> tuple[int, int]:
         """On all processes the same; raises `InvalidInputError`, on all of them, where they make different calls."""
         some = max(1, width)  # a process without classes finds out together with the others
-        block = max(block_rows(some, device), _EXCHANGED // some)
+        block = max(block_rows(some, device, compiled=compiled), _EXCHANGED // some)
         shared = same()
         mine = torch.tensor([*shared.values(), most, block, width], dtype=torch.int64, device=device)
         high, low = self.largest(torch.stack([mine, -mine])).tolist()

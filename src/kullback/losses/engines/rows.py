@@ -21,12 +21,40 @@ _CLOSE = 1e-2
 _CLOSE_AT_KINK = 2e-2
 
 
+class Slope(NamedTuple):
+    """The gradient part − mass × total of every row, whose last step is left to whoever stores it: one pass less."""
+
+    part: Tensor
+    mass: Tensor | None = None  # of nothing: `part` is all of it
+    total: Tensor | None = None
+
+    def into(self, out: Tensor) -> Tensor:
+        """The gradient in `out`, which may be the logits' own memory."""
+        if self.mass is None or self.total is None:
+            return out.copy_(self.part)
+        return torch.addcmul(self.part, self.mass, self.total, value=-1.0, out=out)
+
+    def made(self) -> Tensor:
+        """The gradient in memory of its own."""
+        return self.part if self.mass is None else self.into(self.part)
+
+    def times(self, factor: Tensor) -> Slope:
+        """Every row times its factor."""
+        return Slope(self.made().mul_(factor[:, None]))
+
+    def replace(self, index: Tensor, rows: Tensor) -> None:
+        """Some of the rows by their gradients."""
+        self.part[index] = rows
+        if self.mass is not None and self.total is not None:
+            self.mass[index], self.total[index] = 0.0, 0.0
+
+
 class Rows(NamedTuple):
     """Values of shape (rows,), and the gradients of their sum, `None` where nobody asked."""
 
     value: Tensor
-    to_student: Tensor | None
-    to_teacher: Tensor | None
+    to_student: Slope | None
+    to_teacher: Slope | None
 
 
 class Classes:
@@ -48,9 +76,11 @@ class Classes:
         width: int,
         device: torch.device,
         same: Callable[[], dict[str, int]],  # noqa: ARG002  (for classes that are elsewhere, too)
+        *,
+        compiled: bool,
     ) -> tuple[int, int]:
         """Rows of one chunk, at most `most`, and of one block of `width` classes; `same` is what has to agree."""
-        return most, block_rows(width, device)
+        return most, block_rows(width, device, compiled=compiled)
 
     def hidden(self, gradients: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
         """The six gradients, with those of hidden states as the caller wants them."""
@@ -86,9 +116,7 @@ def rows(
     if bool(close.any()):
         index = close.nonzero()[:, 0]
         value[index] = classes.carefully(d, student[index], teacher[index], (False, False)).value
-    made = iter(
-        part.addcmul_(mass, total, value=-1.0) for part, mass, total in zip(*[iter(parts)] * 3, strict=True)
-    )
+    made = iter(Slope(*three) for three in zip(*[iter(parts)] * 3, strict=True))
     found = Rows(value, *(next(made) if need else None for need in needs))
     return _done_again(d, far, student, teacher, needs, classes, found)
 
@@ -104,7 +132,7 @@ def _through(
 ) -> Rows:
     inner, *gradients = rows(mapped.inner, student, teacher, needs, compiled=compiled, classes=classes)
     value, derivative, doubtful = mapped(inner)
-    scaled = [None if g is None else g.mul_(derivative[:, None]) for g in gradients]
+    scaled = [None if g is None else g.times(derivative) for g in gradients]
     return _done_again(d, doubtful, student, teacher, needs, classes, Rows(value, *scaled))
 
 
@@ -121,9 +149,10 @@ def _done_again(
     if bool(which.any()):
         index = which.nonzero()[:, 0]
         again = classes.carefully(d, student[index], teacher[index], needs)
-        for whole, part in zip(found, again, strict=True):
+        found.value[index] = again.value
+        for whole, part in zip(found[1:], again[1:], strict=True):
             if whole is not None and part is not None:
-                whole[index] = part
+                whole.replace(index, part.made())
     return found
 
 
@@ -150,7 +179,7 @@ def carefully(
         made = iter([torch.zeros_like(x) for x in asked])
     else:
         made = iter(torch.autograd.grad(total, asked))
-    return Rows(value, *(next(made) if need else None for need in needs))
+    return Rows(value, *(Slope(next(made)) if need else None for need in needs))
 
 
 @cache

@@ -12,7 +12,7 @@ from torch import Tensor
 from kullback.divergences import Divergence
 from kullback.losses.engines.choices import Sums, gradient, log_ratios, summed
 from kullback.losses.engines.chunks import Engine, block_rows
-from kullback.losses.engines.rows import rows
+from kullback.losses.engines.rows import Slope, rows
 from kullback.losses.engines.sides import Form, Side, side
 
 
@@ -99,7 +99,7 @@ def _gradients(
         if up.divergence is not None and plan.d is not None:
             ask = (asked[1], asked[0])
             _, *reverse = rows(plan.d, blocks[1], blocks[0], ask, compiled=run.compiled)
-            parts = tuple(reversed(reverse))
+            parts = tuple(None if x is None else x.made() for x in reversed(reverse))
         for i, z in zip(used, blocks, strict=True):
             if asked[i]:
                 of_choice = [None if x is None else x[place] for x in towards[i]]
@@ -125,8 +125,10 @@ class _Run:
         self.most = max(1, plan.engine.rows(self.count, per_row, total, device))
         first = every[0]
         self.step = block_rows(first[0].shape[-1] if first[1] is None else len(first[1]), device)
+        wide = any(x is not None and x.dtype == torch.float64 for x in tensors)
+        ones = torch.ones(self.count, device=device, dtype=torch.float64 if wide else torch.float32)
         self.sides: dict[int, Side] = {
-            i: side(plan.forms[i], tuple(every[i]), plan.rows, needs[3 * i : 3 * i + 3], self.most)
+            i: side(plan.forms[i], tuple(every[i]), plan.rows, needs[3 * i : 3 * i + 3], self.most, ones)
             for i in used
         }
         self.width = len(needs)
@@ -152,7 +154,7 @@ class _Run:
 
     def put(self, i: int, place: slice, z: Tensor, made: Tensor) -> None:
         """Hands the gradient of a block to its side."""
-        self.sides[i].put(place.start - self.start, z, made, made.new_ones(len(made), 1))
+        self.sides[i].put(place.start - self.start, z, Slope(made))
 
     def gradients(self) -> list[Tensor | None]:
         """Those of all tensors."""

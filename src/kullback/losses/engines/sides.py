@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from kullback.losses.engines.chunks import lend, take_back
+from kullback.losses.engines.rows import Slope
 from kullback.losses.heads import Head
 
 Parts = tuple[Tensor, Tensor | None, Tensor | None]  # logits, or hidden states with weight and bias
@@ -62,6 +63,28 @@ def taken_apart(thing: Tensor | Head, temperature: float) -> tuple[Form, Parts]:
     return Form(False, temperature=temperature), (thing.flatten(end_dim=-2), None, None)
 
 
+def kept(
+    forms: Sequence[Form], parts: Sequence[Parts], rows: Tensor | None
+) -> tuple[list[Form], list[Parts]] | None:
+    """Logits of the rows that count in place of heads, with the tape; `None` where they are better made twice.
+
+    Of no more rows than a weight has columns they take no more memory than the weight's gradient.
+    """
+    chosen: list[Parts] = [(p[0] if rows is None else p[0][rows], *p[1:]) for p in parts]
+    heads = [(f, p) for f, p in zip(forms, chosen, strict=True) if f.linear]
+    if (
+        not heads
+        or any(f.view is not None for f in forms)
+        or any(len(p[0]) > p[0].shape[1] for _, p in heads)
+    ):
+        return None
+    with torch.autocast(chosen[0][0].device.type, enabled=False):
+        made: list[Parts] = [
+            (f.logits(p), None, None) if f.linear else p for f, p in zip(forms, chosen, strict=True)
+        ]
+    return [Form(False) if f.linear else f for f in forms], made
+
+
 def raised(x: Tensor) -> Tensor:
     """In the precision that divergences are computed in: single at least."""
     return x if x.dtype == torch.float64 else x.to(torch.float32)
@@ -89,8 +112,8 @@ class Side(ABC):
         """What the divergence sees of rows of the open chunk."""
 
     @abstractmethod
-    def put(self, start: int, z: Tensor, gradient: Tensor, factor: Tensor) -> None:
-        """Takes the gradient towards `z`, the block from row `start` of the open chunk, times a factor a row."""
+    def put(self, start: int, z: Tensor, slope: Slope) -> None:
+        """Takes the gradient towards `z`, the block from row `start` of the open chunk, and may take its memory."""
 
     @abstractmethod
     def close(self) -> None:
@@ -101,17 +124,33 @@ class Side(ABC):
         """The gradients towards the tensors that the side is made of."""
 
 
-def side(form: Form, parts: Parts, rows: Tensor | None, needs: Sequence[bool], most: int) -> Side:
-    """The side of these parts; `rows` are the rows that count (all if `None`), `most` the rows of one chunk."""
-    made = _Linear(form, parts, rows, needs, most) if form.linear else _Given(form, parts[0], rows, needs[0])
+def side(
+    form: Form,
+    parts: Parts,
+    rows: Tensor | None,
+    needs: Sequence[bool],
+    most: int,
+    factors: Tensor | None = None,
+) -> Side:
+    """The side of these parts; `rows` are the rows that count (all if `None`), `most` the rows of one chunk.
+
+    Gradients are multiplied by `factors`, one for each row that counts (1 if `None`).
+    """
+    if form.linear:
+        made: Side = _Linear(form, parts, rows, needs, most, factors)
+    else:
+        made = _Given(form, parts[0], rows, needs[0], factors)
     return made if form.view is None else form.view.side(made, rows)
 
 
 class _Given(Side):
     """Logits that exist already."""
 
-    def __init__(self, form: Form, logits: Tensor, rows: Tensor | None, needs: bool) -> None:
+    def __init__(
+        self, form: Form, logits: Tensor, rows: Tensor | None, needs: bool, factors: Tensor | None
+    ) -> None:
         self.form, self.logits, self.rows, self.needs = form, logits, rows, needs
+        self.factors = _columns(factors, 1.0 / form.temperature)
         # rows that do not count keep a gradient of zero
         self.gradient = torch.zeros_like(logits) if needs and rows is not None else None
         if needs and rows is None:
@@ -127,10 +166,15 @@ class _Given(Side):
     def block(self, start: int, stop: int) -> Tensor:
         return tempered(raised(self.logits[self._place(start, stop)]), self.form.temperature)
 
-    def put(self, start: int, z: Tensor, gradient: Tensor, factor: Tensor) -> None:
+    def put(self, start: int, z: Tensor, slope: Slope) -> None:
         assert self.gradient is not None
-        place = self._place(start, start + len(z))
-        self.gradient[place] = gradient.mul_(factor / self.form.temperature).to(self.gradient.dtype)
+        assert self.factors is not None
+        place, low = self._place(start, start + len(z)), self.start + start
+        factors = self.factors[low : low + len(z)]
+        if isinstance(place, slice) and slope.part.dtype == self.gradient.dtype:
+            slope.into(self.gradient[place]).mul_(factors)
+        else:
+            self.gradient[place] = slope.made().mul_(factors).to(self.gradient.dtype)
 
     def close(self) -> None:
         pass
@@ -143,10 +187,17 @@ class _Linear(Side):
     """Logits of a linear head; the chunk's buffer takes their gradient, too."""
 
     def __init__(
-        self, form: Form, parts: Parts, rows: Tensor | None, needs: Sequence[bool], most: int
+        self,
+        form: Form,
+        parts: Parts,
+        rows: Tensor | None,
+        needs: Sequence[bool],
+        most: int,
+        factors: Tensor | None,
     ) -> None:
         hidden, weight, bias = parts
         assert weight is not None
+        self.factors = _columns(factors, form.scale / form.temperature)
         self.form, self.total, self.rows, self.needs = form, len(hidden), rows, any(needs)
         kind = form.product
         self.hidden = (hidden if rows is None else hidden[rows]).to(kind)
@@ -178,26 +229,31 @@ class _Linear(Side):
             z = (z / form.softcap).tanh_().mul_(form.softcap)
         return tempered(z, form.temperature)
 
-    def put(self, start: int, z: Tensor, gradient: Tensor, factor: Tensor) -> None:
+    def put(self, start: int, z: Tensor, slope: Slope) -> None:
         form, place = self.form, self.buffer[start : start + len(z)]
-        factor = factor * (form.scale / form.temperature)
-        if form.softcap is not None:
-            # the derivative of the cap, 1 − tanh², from what it made
-            share = z * (form.temperature / form.softcap)
-            gradient = gradient.addcmul_(gradient * share, share, value=-1.0)
-        if place.dtype == gradient.dtype:
-            torch.mul(gradient, factor, out=place)
+        if form.softcap is None and place.dtype == slope.part.dtype:
+            gradient = slope.into(place)
         else:
-            place.copy_(gradient.mul_(factor))
+            gradient = slope.made()
+            if form.softcap is not None:
+                # the derivative of the cap, 1 − tanh², from what it made
+                share = z * (form.temperature / form.softcap)
+                gradient = gradient.addcmul_(gradient * share, share, value=-1.0)
+            place.copy_(gradient)
+        if self.to_bias is not None and self.factors is not None:
+            low = self.start + start
+            factors = self.factors[low : low + len(z), 0].to(gradient.dtype)
+            self.to_bias += torch.mv(gradient.T, factors)
 
     def close(self) -> None:
-        made, h = self.buffer[: self.stop - self.start], self.hidden[self.start : self.stop]
+        assert self.factors is not None
+        place = slice(self.start, self.stop)
+        made, h, factors = self.buffer[: self.stop - self.start], self.hidden[place], self.factors[place]
+        # the factors of the rows are multiplied with what is narrow, not with the gradient of all classes
         if self.to_hidden is not None:
-            torch.mm(made, self.weight, out=self.to_hidden[self.start : self.stop])
+            torch.mm(made, self.weight, out=self.to_hidden[place]).mul_(factors)
         if self.to_weight is not None:
-            _accumulate(self.to_weight, made.T, h, first=self.start == 0)
-        if self.to_bias is not None:
-            self.to_bias += made.sum(0, dtype=self.to_bias.dtype)
+            _accumulate(self.to_weight, made.T, (h * factors).to(h.dtype), first=self.start == 0)
 
     def gradients(self) -> tuple[Tensor | None, ...]:
         take_back(self.lent)
@@ -206,6 +262,10 @@ class _Linear(Side):
             hidden = hidden.new_zeros(self.total, hidden.shape[1]).index_copy_(0, self.rows, hidden)
         made = (hidden, self.to_weight, self.to_bias)
         return tuple(None if x is None else x.to(k) for x, k in zip(made, self.kinds, strict=True))
+
+
+def _columns(factors: Tensor | None, constant: float) -> Tensor | None:
+    return None if factors is None else factors[:, None] * constant
 
 
 def _product_type(hidden: Tensor, weight: Tensor) -> torch.dtype:

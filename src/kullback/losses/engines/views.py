@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from kullback.losses.engines.rows import Slope
 from kullback.losses.engines.sides import Side
 
 
@@ -86,14 +87,15 @@ class _Narrow(Side):
         total = torch.where(nothing, top, top - self.shares.amax(-1, keepdim=True).log())
         return torch.cat([kept, total], -1)
 
-    def put(self, start: int, z: Tensor, gradient: Tensor, factor: Tensor) -> None:  # noqa: ARG002  (the wide ones)
+    def put(self, start: int, z: Tensor, slope: Slope) -> None:  # noqa: ARG002  (the wide ones)
+        gradient = slope.made()
         ids, classes = self._ids(start, start + len(gradient)), self.view.classes
         if self.view.rest:
             wide, gradient = self.shares * gradient[:, -1:], gradient[:, :-1]
         else:
             wide = gradient.new_zeros(len(gradient), classes + self.view.holes)
         wide.scatter_(-1, ids, gradient)
-        self.inner.put(start, self.wide, wide[:, :classes], factor)
+        self.inner.put(start, self.wide, Slope(wide[:, :classes]))
 
     def close(self) -> None:
         self.inner.close()
@@ -123,7 +125,7 @@ class _Wide(Side):
             self.inner.block(start, stop), self.ids[self.start + start : self.start + stop]
         )
 
-    def put(self, start: int, z: Tensor, gradient: Tensor, factor: Tensor) -> None:  # noqa: ARG002
+    def put(self, start: int, z: Tensor, slope: Slope) -> None:  # noqa: ARG002
         raise AssertionError("a stored teacher has no gradient")
 
     def close(self) -> None:
