@@ -14,105 +14,73 @@ from kullback.estimators import choose
 
 @dataclass(frozen=True)
 class Situation:
-    """What someone has, how to ask, and a small sample of the sort."""
+    """What someone has, and a small sample of the sort."""
 
     data: str
-    call: str
     problem: Callable[[], tuple[Any, ...]]
 
 
-ENTROPY = "`kb.entropy(x)`"
-INFORMATION = "`kb.mutual_information(x, y)`"
-GIVEN = "`kb.mutual_information(x, y, given=z)`"
-SITUATIONS: tuple[tuple[Callable[[Any], Any], tuple[Situation, ...]], ...] = (
-    (
+def pair(columns: int, d: kb.Noun) -> tuple[Any, ...]:
+    """Two samples of some columns."""
+    return two(numbers(columns), numbers(columns, seed=1), d)
+
+
+SITUATIONS: dict[str, tuple[Callable[[Any], Any], tuple[Situation, ...]]] = {
+    "`kb.estimate(d, x, y)`": (
         choose.for_divergence,
         (
-            Situation("two samples of columns", "`kb.estimate(kb.kl, x, y)`", lambda: _columns(kb.kl)),
-            Situation("one or two columns", "`kb.estimate(kb.js, x, y)`, any f", lambda: _columns(kb.js)),
+            Situation("`kl` of up to five columns", lambda: pair(5, kb.kl)),
+            Situation("`kl` of ten columns", lambda: pair(10, kb.kl)),
+            Situation("`js`, or any f, of two columns", lambda: pair(2, kb.js)),
+            Situation("`js`, or any f, of five columns", lambda: pair(5, kb.js)),
+            Situation("`renyi(a)` of columns", lambda: pair(1, kb.renyi(0.5))),
+            Situation("`energy_distance`, `mmd(k)` of columns", lambda: pair(3, kb.energy_distance)),
+            Situation("`wasserstein(p)` of one column", lambda: pair(1, kb.wasserstein(1))),
+            Situation("`sliced_wasserstein(p)` of columns", lambda: pair(3, kb.sliced_wasserstein(1))),
+            Situation("`cauchy_schwarz`, `squared_l2` of columns", lambda: pair(3, kb.cauchy_schwarz)),
+            Situation("any f of classes", lambda: two(names(), names(1), kb.js)),
+            Situation("`kl` of columns of both kinds", lambda: two(both(), both(1), kb.kl, kind=MIXED)),
+            Situation("any f of columns of both kinds", lambda: two(both(), both(1), kb.js, kind=MIXED)),
             Situation(
-                "five columns",
-                "`kb.estimate(kb.js, x, y)`, any f",
-                lambda: two(numbers(5), numbers(5, seed=1), kb.js),
-            ),
-            Situation(
-                "ten columns",
-                "`kb.estimate(kb.kl, x, y)`",
-                lambda: two(numbers(10), numbers(10, seed=1), kb.kl),
-            ),
-            Situation("columns", "`kb.estimate(kb.renyi(a), x, y)`", lambda: _columns(kb.renyi(0.5))),
-            Situation(
-                "columns",
-                "`kb.estimate(kb.energy_distance, x, y)`, `kb.mmd(k)`",
-                lambda: _columns(kb.energy_distance),
-            ),
-            Situation(
-                "one column", "`kb.estimate(kb.wasserstein(p), x, y)`", lambda: _columns(kb.wasserstein(1))
-            ),
-            Situation("classes", "`kb.estimate(kb.js, x, y)`, any f", lambda: two(names(), names(1), kb.js)),
-            Situation(
-                "both kinds", "`kb.estimate(kb.kl, x, y)`", lambda: two(both(), both(1), kb.kl, kind=MIXED)
-            ),
-            Situation(
-                "both kinds",
-                "`kb.estimate(kb.js, x, y)`, any f",
-                lambda: two(both(), both(1), kb.js, kind=MIXED),
-            ),
-            Situation(
-                "weighted rows",
-                "`kb.estimate(kb.kl, x, y, weights_x=w)`",
-                lambda: two(numbers(), numbers(seed=1), kb.kl, weights=WEIGHTS),
+                "`kl`, rows with weights", lambda: two(numbers(), numbers(seed=1), kb.kl, weights=WEIGHTS)
             ),
         ),
     ),
-    (
+    "`kb.mutual_information(x, y)`": (
         choose.for_information,
         (
-            Situation("pairs of numbers", INFORMATION, lambda: joint(numbers(), numbers(seed=1))),
-            Situation("several columns a side", INFORMATION, lambda: joint(numbers(3), numbers(3, seed=1))),
-            Situation("ten columns a side", INFORMATION, lambda: joint(numbers(10), numbers(10, seed=1))),
-            Situation("columns and a class", INFORMATION, lambda: joint(numbers(), names())),
-            Situation("two classes", INFORMATION, lambda: joint(names(), names(1))),
-            Situation(
-                "numbers and classes in x", INFORMATION, lambda: joint(both(), numbers(seed=1), kind=MIXED)
-            ),
-            Situation(
-                "a third column of numbers", GIVEN, lambda: joint(numbers(), numbers(seed=1), numbers(seed=2))
-            ),
-            Situation(
-                "another divergence",
-                "`kb.mutual_information(x, y, divergence=kb.js)`",
-                lambda: joint(numbers(), numbers(seed=1), d=kb.js),
-            ),
-            Situation(
-                "weighted rows",
-                "`kb.mutual_information(x, y, weights=w)`",
-                lambda: joint(numbers(), numbers(seed=1), weights=WEIGHTS),
-            ),
+            Situation("one column and one", lambda: joint(numbers(), numbers(seed=1))),
+            Situation("several columns on a side", lambda: joint(numbers(3), numbers(3, seed=1))),
+            Situation("columns and a class", lambda: joint(numbers(), names())),
+            Situation("two classes", lambda: joint(names(), names(1))),
+            Situation("columns of both kinds", lambda: joint(both(), numbers(seed=1), kind=MIXED)),
+            Situation("`given` columns", lambda: joint(numbers(), numbers(seed=1), numbers(seed=2))),
+            Situation("`given` a class, two columns", lambda: joint(numbers(), numbers(seed=1), names())),
+            Situation("`divergence=kb.js`", lambda: joint(numbers(), numbers(seed=1), d=kb.js)),
+            Situation("rows with weights", lambda: joint(numbers(), numbers(seed=1), weights=WEIGHTS)),
         ),
     ),
-    (
+    "`kb.entropy(x)`": (
         choose.for_entropy,
         (
-            Situation("one sample of columns", ENTROPY, lambda: one(numbers())),
-            Situation("one sample of classes", ENTROPY, lambda: one(names())),
+            Situation("columns", lambda: one(numbers())),
+            Situation("classes", lambda: one(names())),
+            Situation("classes, rows with weights", lambda: one(names(), weights=WEIGHTS)),
         ),
     ),
-)
-
-
-def _columns(d: Any) -> tuple[Any, ...]:
-    return two(numbers(), numbers(seed=1), d)
+}
 
 
 def table() -> str:
-    """Every situation with the method that auto takes and why."""
-    rows = ["| you have | you ask | `auto` takes | because |", "|---|---|---|---|"]
-    for choice_for, situations in SITUATIONS:
+    """Every situation with the method that auto takes and why, a table for each verb."""
+    tables = []
+    for verb, (choice_for, situations) in SITUATIONS.items():
+        rows = [f"| {verb} | `auto` takes | because |", "|---|---|---|"]
         for s in situations:
             choice = choice_for(s.problem()[0])
-            rows.append(f"| {s.data} | {s.call} | {_linked(choice.method)} | {choice.reason} |")
-    return "\n".join(rows)
+            rows.append(f"| {s.data} | {_linked(choice.method)} | {choice.reason} |")
+        tables.append("\n".join(rows))
+    return "\n\n".join(tables)
 
 
 def _linked(method: Any) -> str:

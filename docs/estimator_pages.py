@@ -31,12 +31,17 @@ TITLES = {
 ROWS = 300
 CRITICS = "kullback.estimators.critics."
 
-INTRODUCTION = """# Methods of estimation
+INTRODUCTION = """---
+hide: [toc]
+---
+
+# Methods of estimation
 
 `kb.entropy(x)`, `kb.mutual_information(x, y)` and `kb.estimate(d, x, y)` take a method as an object of
 `kullback.estimators`, such as `method=KSG(k=5)`, or choose one: `method="auto"`. What each method serves in its default
 form is not written here by hand but asked of it, with 300 rows of every sort; divergences are asked of one or two
 continuous columns unless the head says otherwise. A method that does not serve refuses, and says what does.
+`WassersteinDependency` serves `divergence=kb.wasserstein(1)` alone.
 [Which one, and how much to believe it](../which-estimator.md)."""
 
 BESIDE = """Critics' settings, compressors, kernels, forms and results: what the methods and verbs take and return."""
@@ -72,17 +77,14 @@ def _trained(c: Any) -> bool:
 
 def lead(name: str) -> list[str]:
     """What stands before the entries of a page."""
-    if name == "critics":
-        return [CRITICS_LEAD]
     if name == "beside":
         return [BESIDE]
-    return [table(name)]
+    return [*([CRITICS_LEAD] if name == "critics" else []), "[What each serves](index.md)."]
 
 
 CRITICS_LEAD = """Networks that learn to tell pairs from shuffled pairs, or one sample from the other; they need torch.
 All are judged on rows that they were not trained on. Most are *bounds*: on average at most the truth, and far below it
-where the network has not learned enough. The tables of [information](information.md) and of
-[divergences](divergence.md) say what they serve."""
+where the network has not learned enough."""
 
 
 def index() -> str:
@@ -205,11 +207,11 @@ PROBES: dict[str, dict[str, Probe]] = {
         "weights": lambda: (*one(numbers(), weights=WEIGHTS), *one(names(), weights=WEIGHTS)),
     },
     "information": {
-        "1 column, 1": lambda: joint(numbers(), numbers(seed=1)),
-        "3, 3": lambda: joint(numbers(3), numbers(3, seed=1)),
-        "1, class": lambda: joint(numbers(), names()),
+        "1 + 1 columns": lambda: joint(numbers(), numbers(seed=1)),
+        "3 + 3": lambda: joint(numbers(3), numbers(3, seed=1)),
+        "1 + class": lambda: joint(numbers(), names()),
         "classes": lambda: joint(names(), names(1)),
-        "both kinds, 1": lambda: joint(both(), numbers(seed=1), kind=MIXED),
+        "both kinds + 1": lambda: joint(both(), numbers(seed=1), kind=MIXED),
         "`given` numbers": lambda: joint(numbers(), numbers(seed=1), numbers(seed=2)),
         "`given` class": lambda: (
             *joint(numbers(), numbers(seed=1), names()),

@@ -312,14 +312,14 @@ def main() -> None:
     warnings.simplefilter("ignore")
     start = time.process_time()
     names = [field.name for field in fields(Run)]
+    lines: list[list[object]] = [names]
+    for part in (dimension, saturation, coverage):
+        for run in part():
+            values = [getattr(run, name) for name in names]
+            lines.append([f"{v:.4g}" if isinstance(v, float) else v for v in values])
+        print(f"{part.__name__}: {time.process_time() - start:.0f} s of CPU time so far")  # noqa: T201
     with RUNS.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(names)
-        for part in (dimension, saturation, coverage):
-            for run in part():
-                values = [getattr(run, name) for name in names]
-                writer.writerow([f"{v:.4g}" if isinstance(v, float) else v for v in values])
-            print(f"{part.__name__}: {time.process_time() - start:.0f} s of CPU time so far")  # noqa: T201
+        csv.writer(file, lineterminator="\n").writerows(lines)
 
 
 if __name__ == "__main__":
