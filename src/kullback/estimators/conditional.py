@@ -14,6 +14,7 @@ from kullback.errors import InvalidInputError
 from kullback.estimators.method import Estimate, InformationMethod
 from kullback.estimators.neighbour_weights import (
     Weighting,
+    bias_seen,
     information_prior,
     jackknife,
     single,
@@ -37,9 +38,9 @@ class ConditionalKSG(InformationMethod):
     where e(i) is the distance from row i to its k-th neighbour in (x, y, z), in the maximum norm, and n counts the
     other rows strictly closer than e(i) in the columns named. In nats; every column is put on normal scores first, so
     that monotone maps of columns change nothing. `k` None weights k = 1, …, 20 against their bias, the rest of which
-    widens the interval; a number takes that k as it is. The standard error is that of the exact delete-one jackknife,
-    with weighted k less half of its known excess. A discrete `given`, or discrete columns of it, make
-    strata, whose average is taken.
+    widens the interval by how far the largest k lies off; a number takes that k as it is. The standard error is that
+    of the exact delete-one jackknife, with weighted k less half of its known excess. A discrete `given`, or discrete
+    columns of it, make strata, whose average is taken.
 
     Refuses discrete x or y, other divergences, weights, and rows that equal others in all columns. The bias grows with
     the number of columns: beyond 5 in all no interval is vouched for. Source: [frenzel2007], [mesner2021], [efron1981].
@@ -132,12 +133,9 @@ class ConditionalKSG(InformationMethod):
         return Estimate(
             float(w @ values),
             math.sqrt(noise),
-            _BIAS * weighting.bias_error,
+            bias_seen(weighting, values),
             distrust=_doubt(tied, d),
         )
-
-
-_BIAS = 1.5  # the condition adds a bias of its own to that of mutual information in as many columns
 
 
 def _doubt(tied: float, dimension: int) -> str:

@@ -14,6 +14,7 @@ from kullback.estimators.method import Estimate, InformationMethod
 from kullback.estimators.neighbour_weights import (
     BiasPrior,
     Weighting,
+    bias_seen,
     jackknife,
     single,
     variance,
@@ -124,7 +125,10 @@ class Ross(InformationMethod):
             f"{tied:.1%} of the rows equal another of their class: take MixedKSG" if tied > 0.01 else ""
         )
         # what the rows left out could have told is at most log n each
-        bias = math.hypot(weighting.bias_error, 0.5 * gone * math.log(problem.n))
+        left = weighting.bias_error
+        if values.shape[1] > 1:  # on the line it is small anyway
+            left = min(left, bias_seen(weighting, estimates))
+        bias = math.hypot(left, 0.5 * gone * math.log(problem.n))
         return Estimate(value, math.sqrt(noise), bias, distrust=distrust, notes=notes)
 
     def _weighting(self, n: int, sizes: Codes, dimension: int) -> Weighting:
