@@ -1,11 +1,10 @@
-"""What data show about themselves that a caller should know: atoms, copies, few dimensions; and what halves tell."""
+"""What data show about themselves that a caller should know: atoms, copies, and few dimensions."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kullback.estimators.method import InformationMethod
 from kullback.estimators.problem import JointSample
 from kullback.estimators.ratios.rows import in_order, standardised
 from kullback.estimators.samples import Sample
@@ -80,13 +79,3 @@ def dimension(values: Floats) -> float:
     near = near[near[:, 0] > 0]
     growth = float(np.log(near[:, 1] / near[:, 0]).sum())
     return len(near) / growth if growth > 0 else 0.0
-
-
-def drift(method: InformationMethod, problem: JointSample) -> float:
-    """How much the estimate moves when each second row is left out: what more rows may still change.
-
-    Rows are put into an order that depends on their values alone, and the two halves are averaged.
-    """
-    order = in_order(np.hstack([s.values for s in problem.variables]))
-    halves = [method.statistic(problem.take(order[start::2])) for start in (0, 1)]
-    return method.statistic(problem) - 0.5 * sum(halves)

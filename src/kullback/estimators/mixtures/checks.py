@@ -22,7 +22,7 @@ _VERIFIED = 6  # columns up to which what they do not see is small
 _PAIRS = 16  # of a column of x and one of y, each a bound by itself
 _NEIGHBOUR = 3
 _SURE = 2.5  # standard errors
-_APART = 0.05  # between distribution functions of the log-density: what tells a wrong law in many columns
+_UNLIKE = 1e-4  # p-value of equal log-densities that tells a wrong law in many columns
 
 
 def checked(found: Estimate, best: Judged, seed: int) -> Estimate:
@@ -37,7 +37,7 @@ def checked(found: Estimate, best: Judged, seed: int) -> Estimate:
         found = _raised(found, x, y)
     if d > _VERIFIED:
         apart: Any = ks_2samp(law.log_density(np.hstack([x, y])), law.log_density(drawn))
-        if apart.statistic > _APART:
+        if apart.pvalue < _UNLIKE:
             return replace(found, distrust=f"no law that was tried describes these {d} columns")
     return found
 
