@@ -55,7 +55,7 @@ def saturation() -> str:
     series = [
         chart.Series(
             name,
-            tuple(_followed(r, name == names[0]) for r in found if r.method == name),
+            tuple(_followed(r, name.startswith("KSG")) for r in found if r.method == name),
             band=name in BANDS,
         )
         for name in names
