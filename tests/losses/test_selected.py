@@ -360,3 +360,24 @@ def test_refusals(changed: dict[str, Any], error: type[Exception], message: str)
     }
     with pytest.raises(error, match=message):
         selected(given.pop("policy"), given.pop("ids"), **given)
+
+
+@pytest.mark.parametrize("few", [True, False], ids=["kept", "made twice"])
+def test_a_masked_row_is_not_touched_however_few_rows_there_are(few: bool) -> None:
+    """Of no more rows than the width of a head its logits are kept, of more they are made twice: the same numbers."""
+    rows = 4 if few else 9
+    tokens = torch.randn(rows, 6, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+    weight = drawn(8, CLASSES, 6)
+    mask, ids = torch.arange(rows) != 1, choices(9, rows)
+    spoilt = tokens.clone()
+    spoilt[1] = math.inf
+    found = []
+    for hidden, chosen in ((spoilt, mask), (tokens[mask], None)):
+        h, w = leaves(hidden, weight)
+        made = selected(Head(h, w), ids if chosen is not None else ids[mask], mask=chosen)
+        values = kb.per_token(kb.js, Head(h, w), Head(h.detach() * 0.5, w.detach()), mask=chosen)
+        total = (made.log_probs + made.entropy * made.entropy + values * values).sum()
+        found.append([total.detach(), *torch.autograd.grad(total, (h, w))])
+    found[0][1] = found[0][1][mask]
+    for one, other in zip(*found, strict=True):
+        assert relative(one, other) <= 1e-12

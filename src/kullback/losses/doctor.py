@@ -13,6 +13,7 @@ from kullback.divergences import Divergence, FDivergence, kl
 from kullback.errors import DTypeError, KullbackError
 from kullback.losses.heads import Head
 from kullback.losses.mistakes import CHECKS, Asked, Case, Finding, Wanted, sampled
+from kullback.losses.shards import refuse_shards
 from kullback.losses.token import per_token
 
 _WIDTH = 79
@@ -136,6 +137,7 @@ def aim(d: Divergence) -> Wanted | None:
 
 def _both_ways(d: Divergence, sides: tuple[Any, Any], options: dict[str, Any]) -> tuple[Tensor, Tensor]:
     """D(teacher‖student) and D(student‖teacher), which is the same noun with its arguments swapped."""
+    refuse_shards("check_loss", student=sides[0], teacher=sides[1])
     for name, side in zip(("student", "teacher"), sides, strict=True):
         if not isinstance(side, (Tensor, Head)):
             raise DTypeError(

@@ -14,6 +14,7 @@ from kullback.losses.engines.chunks import Engine
 from kullback.losses.engines.selection import Plan, Selection
 from kullback.losses.engines.sides import kept, taken_apart
 from kullback.losses.heads import Head, check_side
+from kullback.losses.shards import refuse_shards
 
 
 class Selected(NamedTuple):
@@ -103,6 +104,7 @@ def _checked(
         raise InvalidInputError(f"{d!r} of the policy from what? pass `reference=`, its logits or a Head")
     if d is not None and not isinstance(d, Divergence):
         raise InvalidInputError(f"`d` is {d!r}; expected a divergence such as kb.kl")
+    refuse_shards("selected", policy=policy, reference=reference)
     for name, side in (("policy", policy), ("reference", reference)):
         if side is not None:
             check_side(name, side)

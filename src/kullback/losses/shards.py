@@ -94,6 +94,18 @@ def parted(student: Any, teacher: Any) -> tuple[Any, Any, Across | None]:
     return shards[0].part, shards[1].part, Across(groups[0], (summed[0], summed[1]))
 
 
+def refuse_shards(verb: str, **sides: Any) -> None:
+    """Raises `InvalidInputError` for a side, of those named, whose classes are divided among processes."""
+    for name, side in sides.items():
+        tensors = (side.hidden, side.weight, side.bias) if isinstance(side, Head) else (side,)
+        if isinstance(side, Shard) or any(map(_is_spread, tensors)):
+            raise InvalidInputError(
+                f"the classes of `{name}` are divided among processes, and {verb} looks at whole rows: gather the "
+                "logits of a few rows (all_gather, or full_tensor() of a DTensor) and pass those; kullback.loss and "
+                "per_token take a Shard as it is"
+            )
+
+
 def shared_denominator(
     counted: Tensor | Iterable[Tensor], *, group: ProcessGroup | None = None, averaged: bool = True
 ) -> Tensor:
