@@ -169,3 +169,15 @@ def test_permutations_tell_one_law_from_two() -> None:
     p = estimate(kb.kl, x, same, method=NearestKL(), permutations=99).p_value
     assert p is not None
     assert p > 0.05
+
+
+@pytest.mark.parametrize(("n", "m"), [(300, 150), (600, 100), (300, 300)])
+def test_few_rows_of_the_other_sample_are_no_lack_of_overlap(n: int, m: int) -> None:
+    rng = np.random.default_rng(22)
+    x, y = rng.normal(size=n), rng.normal(size=m)
+    near = estimate(kb.kl, x, y + 0.7, method=NearestKL())
+    assert near.low <= 0.245 <= near.high
+    assert np.isfinite(near.low)
+    apart = estimate(kb.kl, x, y + 4.0, method=NearestKL())
+    assert apart.low == -np.inf
+    assert "overlap" in apart.notes[0]

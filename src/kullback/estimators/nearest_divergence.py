@@ -47,12 +47,12 @@ class NearestKL(DivergenceMethod):
 
     The standard error is the delete-one jackknife over both samples less its known excess, and the bias that the
     weights leave widens the interval, as do the parameters of the references in more than 3 columns. There is no
-    interval where one row of y is near a fifth of x (the samples hardly overlap), where one row makes three tenths of
-    the variance (a tail that the other law may lack), where over 1 % of the rows equal others or one value makes 5 %
-    of a column, in more than 3 columns where the correction of the bias is large against its own noise, and in more
-    than 5 columns, where laws unlike the references keep a bias. Refuses discrete columns, weights and other
-    divergences. Raises `InvalidInputError` for fewer rows than k + 2, for atoms, for columns that depend on each other,
-    and for samples that share all rows.
+    interval where one row of y is near a fifth of x (n/m fifths where y has fewer rows, at most half of x: the
+    samples hardly overlap), where one row makes three tenths of the variance (a tail that the other law may lack),
+    where over 1 % of the rows equal others or one value makes 5 % of a column, in more than 3 columns where the
+    correction of the bias is large against its own noise, and in more than 5 columns, where laws unlike the references
+    keep a bias. Refuses discrete columns, weights and other divergences. Raises `InvalidInputError` for fewer rows than
+    k + 2, for atoms, for columns that depend on each other, and for samples that share all rows.
 
     Source: [wang2009], [perezcruz2008], [efron1981].
 
@@ -118,7 +118,10 @@ class NearestKL(DivergenceMethod):
 
     def _doubt(self, d: int, found: _Deletions, leaning: float) -> str:
         if found.crowd > _CROWD:
-            return f"one row is among the 5 nearest of {found.crowd:.0%} of the other sample: the two hardly overlap"
+            return (
+                f"one row is among the 5 nearest of {found.crowd:.0%} of the other sample, were both of one size: "
+                "the two hardly overlap"
+            )
         if found.heaviest > _ALONE:
             return (
                 f"one row makes {found.heaviest:.0%} of the variance: one law may not cover the other's tail"
@@ -193,7 +196,10 @@ def _one_way(p: Side, q: Side, ks: tuple[int, ...]) -> _Deletions:
         near.reach, near.rows, far.reach, far.rows, ks, len(q[0].points)
     )
     excess = _excess(p[0].points.shape[1], without_p.shape[1], without_q.shape[1], ks)
-    crowd, tied = far.busiest(min(5, max(ks) + 1)), max(near.tied, far.tied)
+    # of fewer rows of q each is near more of p's, by no fault of the laws; near half of them is too many at any size
+    sizes = np.clip(without_q.shape[1] / without_p.shape[1], _CROWD / 0.5, 1.0)
+    crowd = far.busiest(min(5, max(ks) + 1)) * float(sizes)
+    tied = max(near.tied, far.tied)
     return _Deletions(values, without_p, without_q, excess, crowd, tied)
 
 
