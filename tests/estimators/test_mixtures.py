@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -181,3 +182,39 @@ def test_what_it_refuses() -> None:
         ask(x[:12], y[:12])
     with pytest.raises(InvalidInputError, match="folds"):
         MixtureInformation(folds=1)
+
+
+def normal_pair(seed: int) -> tuple[Any, Any]:
+    """Two columns and their noisy copies: log 2."""
+    x, noise = np.random.default_rng([seed, 30]).standard_normal((2, 500, 2))
+    return x, x + noise
+
+
+def student_pair(seed: int) -> tuple[Any, Any]:
+    """Two columns and one of a Student law with 4 degrees of freedom, by SciPy's entropies."""
+    rng = np.random.default_rng([seed, 31])
+    z = rng.standard_normal((500, 3)) / np.sqrt(rng.chisquare(4, size=(500, 1)) / 4)
+    return z[:, :2], z[:, 2:]
+
+
+def student_truth() -> float:
+    law: Any = multivariate_t
+    one, two, three = (float(law(np.zeros(d), np.eye(d), df=4).entropy()) for d in (1, 2, 3))
+    return one + two - three
+
+
+def covered(draw: Callable[[int], tuple[Any, Any]], truth: float, seeds: int) -> float:
+    answers = [ask(*draw(seed)) for seed in range(seeds)]
+    return float(np.mean([answer.low < truth < answer.high for answer in answers]))
+
+
+@pytest.mark.parametrize("draw", [normal_pair, student_pair])
+def test_intervals_hold_the_truth_in_most_of_a_few_draws(draw: Any) -> None:
+    assert covered(draw, math.log(2) if draw is normal_pair else student_truth(), 6) >= 5 / 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("draw", [normal_pair, student_pair])
+def test_intervals_hold_the_truth(draw: Any) -> None:
+    """0.95 is meant; 60 draws tell it to 0.028."""
+    assert covered(draw, math.log(2) if draw is normal_pair else student_truth(), 60) >= 0.88
