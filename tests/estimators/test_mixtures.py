@@ -136,6 +136,7 @@ def test_independence_is_found_in_many_columns() -> None:
     answer = ask(draw(12, 1000, 10), draw(13, 1000, 10))
     assert answer.low < 0.0 < answer.high
     assert abs(answer.value) < 0.05
+    assert any("in 20 columns dependence of other shapes can go unseen" in note for note in answer.notes)
 
 
 def test_order_scale_and_maps_change_nothing() -> None:

@@ -39,6 +39,9 @@ def checked(found: Estimate, best: Judged, seed: int) -> Estimate:
         apart: Any = ks_2samp(law.log_density(np.hstack([x, y])), law.log_density(drawn))
         if apart.pvalue < _UNLIKE:
             return replace(found, distrust=f"no law that was tried describes these {d} columns")
+    if d > NEAR:
+        told = f"the interval is the law's: in {d} columns dependence of other shapes can go unseen"
+        return replace(found, notes=(*found.notes, told))
     return found
 
 
