@@ -195,7 +195,7 @@ def _kernel(d: FDivergence, needs: tuple[bool, bool]) -> Callable[[Tensor, Tenso
         # what rounding leaves in the log-sum-exps is one constant a row, which centring removes
         r = (teacher - student).sub_(log_p - log_q)
         push, pull = d._both(p, q, r)
-        pulled, pushed = pull.sum(-1, keepdim=True), push.sum(-1, keepdim=True)
+        pulled, pushed = _sum(pull), _sum(push)
         found = [(pulled + pushed)[:, 0], r.abs_().amax(-1)]
         # the last step of the gradients is left to the caller: fused, it would take all of this a second time
         if needs[0]:
@@ -215,12 +215,24 @@ def _compiled(d: FDivergence, needs: tuple[bool, bool]) -> Callable[[Tensor, Ten
     return torch.compile(kernel, fullgraph=True)
 
 
+_PIECE = 256
+
+
+def _sum(x: Tensor) -> Tensor:
+    """The sum of every row; compiled by way of short ones, since the compiler's runs in long lanes that lose digits."""
+    if not torch.compiler.is_compiling():
+        return x.sum(-1, keepdim=True)
+    whole = x.shape[-1] - x.shape[-1] % _PIECE
+    total = x[..., :whole].unflatten(-1, (-1, _PIECE)).sum(-1).sum(-1, keepdim=True)
+    return total if whole == x.shape[-1] else total + x[..., whole:].sum(-1, keepdim=True)
+
+
 def masses(logits: Tensor) -> tuple[Tensor, Tensor]:
     """Softmax and log-sum-exp of every row."""
     top = logits.amax(-1, keepdim=True)
     if torch.compiler.is_compiling():
         e = torch.exp(logits - top)
-        total = e.sum(-1, keepdim=True)
+        total = _sum(e)
         return e * (1.0 / total), top + total.log()
     # outside a fused loop softmax is the quicker exponential, and the largest mass tells the sum
     masses = torch.softmax(logits, -1)
