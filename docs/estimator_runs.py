@@ -312,7 +312,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     start = time.process_time()
     names = [field.name for field in fields(Run)]
-    lines: list[list[object]] = [names]
+    lines: list[list[object]] = [[*names]]
     for part in (dimension, saturation, coverage):
         for run in part():
             values = [getattr(run, name) for name in names]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -226,3 +228,15 @@ def test_divergence_intervals_cover(d, pair):
         for s in range(200)
     ]
     assert coverage(answers, truth) >= 0.91
+
+
+@pytest.mark.parametrize("nats", [4.0, 6.0, 8.0])
+def test_a_ridge_that_the_grid_cannot_resolve_has_no_interval(nats: float) -> None:
+    rng = np.random.default_rng(31)
+    x, noise = rng.normal(size=(2, 500))
+    rho = math.sqrt(-math.expm1(-2 * nats))
+    answer = kb.mutual_information(x, rho * x + math.sqrt(1 - rho**2) * noise, method=GridInformation())
+    assert (answer.low, answer.high) == (-math.inf, math.inf)
+    assert "cannot be resolved" in answer.notes[0]
+    weak = kb.mutual_information(x, x + noise, method=GridInformation())  # ½ log 2
+    assert weak.low < 0.5 * math.log(2) < weak.high

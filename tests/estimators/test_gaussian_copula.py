@@ -174,7 +174,7 @@ def test_refusals_say_what_to_do():
         kb.mutual_information(x, y, method=GaussianCopula())
     with pytest.raises(UnsupportedPairError, match="both are discrete"):
         kb.mutual_information(["a", "b"], ["c", "d"], method=GaussianCopula())
-    with pytest.raises(UnsupportedPairError, match="more than 3 rows for 2 columns, got 1.016"):
+    with pytest.raises(UnsupportedPairError, match="more than 3 rows for 2 columns, got 1"):
         kb.mutual_information(x[:, 0], y[:, 0], weights=[1, 1, 1, 1, 500], method=GaussianCopula())
     with pytest.raises(UnsupportedPairError, match="mutual information only"):
         kb.mutual_information(x[:, 0], y[:, 0], divergence=kb.js, method=GaussianCopula())

@@ -27,6 +27,7 @@ def test_float32_next_to_a_dominant_class(d: kb.FDivergence, peak: float) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("d", [kb.kl, kb.js], ids=repr)
 def test_compiled_sums_over_many_classes_keep_the_digits(d: kb.FDivergence) -> None:
     """Rows far apart, where a sum in long lanes was wrong by 2e-6 of the value and 6e-4 of the gradient."""

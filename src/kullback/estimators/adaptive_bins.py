@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
-from scipy.stats import rankdata
 
 from kullback.divergences import FDivergence, kl
 from kullback.errors import InvalidInputError
 from kullback.estimators.method import Estimate, InformationMethod
 from kullback.estimators.problem import JointSample
 from kullback.estimators.samples import Sample
+from kullback.estimators.weighting import mid_ranks
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -193,7 +193,7 @@ def _read(d: FDivergence, cells: Cells, n: int) -> tuple[float, float, float]:
 
 def _ranked(s: Sample, bins: int) -> Ints:
     """The bin of each row of one column, equally full; equal values share one."""
-    rank = rankdata(s.values[:, 0]) - 0.5
+    rank = mid_ranks(s.values[:, 0]) - 0.5
     return (rank * (bins / s.n)).astype(np.int64)
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma, ndtri
-from scipy.stats import rankdata
 
 from kullback.errors import InvalidInputError
 from kullback.estimators.method import Estimate, InformationMethod
@@ -25,6 +24,7 @@ from kullback.estimators.problem import JointSample
 from kullback.estimators.strata import average, averaged, row_weights, strata
 from kullback.estimators.strips import Strips, excess, local_terms, own_terms
 from kullback.estimators.trees import Tree
+from kullback.estimators.weighting import mid_ranks
 
 Floats = NDArray[np.float64]
 
@@ -157,4 +157,4 @@ def _columns(problem: JointSample) -> tuple[Floats | None, list[Strips]]:
 
 
 def _scores(values: Floats) -> Floats:
-    return ndtri(rankdata(values, axis=0) / (len(values) + 1)) if values.shape[1] else values
+    return ndtri(mid_ranks(values) / (len(values) + 1)) if values.shape[1] else values

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma, ndtri, stdtrit
-from scipy.stats import rankdata
 
 from kullback.errors import InvalidInputError
 from kullback.estimators.method import Estimate, InformationMethod
@@ -18,6 +17,7 @@ from kullback.estimators.problem import JointSample
 from kullback.estimators.samples import Sample
 from kullback.estimators.strata import average, averaged, row_weights, strata
 from kullback.estimators.trees import Tree
+from kullback.estimators.weighting import mid_ranks
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -172,7 +172,7 @@ def _counts(points: NDArray[Any], reach: Floats) -> tuple[Codes, Codes]:
 def _placed(s: Sample, k: int) -> NDArray[Any]:
     """Normal scores of the continuous columns, and one column that keeps classes and atoms apart."""
     kinds = [] if s.codes is None else [s.codes]
-    scores = [ndtri(rankdata(column) / (s.n + 1)) for column in s.values.T]
+    scores = [ndtri(mid_ranks(column) / (s.n + 1)) for column in s.values.T]
     kinds += [_atoms(column, k) for column in s.values.T]
     return np.column_stack([*scores, _GAP * _joined(kinds)])
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from kullback.errors import InvalidInputError, ShapeError
 from kullback.estimators.columns import columns_of
@@ -61,6 +60,20 @@ def ranks(values: Floats, share: Floats) -> tuple[Floats, Floats]:
     return below[inverse], above[inverse]
 
 
+def mid_ranks(values: Floats) -> Floats:
+    """The ranks from 1 of a column, or of each column; equal values share the mean of theirs.
+
+    As SciPy's `rankdata`, whose module takes longer to load than this room.
+
+    >>> mid_ranks(np.array([5.0, 7.0, 5.0])).tolist()
+    [1.5, 3.0, 1.5]
+    """
+    if values.ndim == 2:
+        return np.column_stack([mid_ranks(column) for column in values.T]) if values.size else values
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+
+
 def spread(influence: Floats, share: Floats) -> float:
     r"""The standard error of a weighted mean, $\sqrt{\sum_i s_i^2 (\varphi_i - \bar\varphi)^2 / (1 - \sum_i s_i^2)}$.
 
@@ -79,7 +92,7 @@ def placed(values: Floats, weights: Floats | None) -> Floats:
     """
     n = len(values)
     if weights is None:
-        return rankdata(values, axis=0) / (n + 1)
+        return mid_ranks(values) / (n + 1)
     size, share = effective_rows(weights, n), shares(weights, n)
     below = [ranks(column, share)[0] for column in values.T]
     return (np.column_stack(below) * size + 0.5) / (size + 1)

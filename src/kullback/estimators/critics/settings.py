@@ -29,7 +29,7 @@ class Separable:
     r"""A critic of two halves, $T(x, y) = \langle g(x), h(y) \rangle / \sqrt{k}$.
 
     g and h are networks of `hidden` widths with k `features` each. n² pairs cost n passes, so that it sees more pairs
-    in the time; k bounds the rank of what it can . Raises `InvalidInputError` for widths below 1. Source: [oord2018].
+    in the time; k bounds the rank of what it fits. Raises `InvalidInputError` for widths below 1. Source: [oord2018].
 
     >>> Separable().features
     32

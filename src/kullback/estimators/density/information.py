@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from kullback.estimators.density.scores import (
 )
 from kullback.estimators.method import Estimate, InformationMethod
 from kullback.estimators.problem import JointSample, Weights
-from kullback.estimators.weighting import shares, spread
+from kullback.estimators.weighting import effective_rows, shares, spread
 
 Floats = NDArray[np.float64]
 
@@ -87,7 +87,8 @@ class GridInformation(InformationMethod):
         if any(s.continuous and np.ptp(s.values) == 0 for s in (problem.x, problem.y)):
             return Estimate(0.0, 0.0, notes=("a constant column tells nothing: exactly 0",))
         factor = self.bandwidth or likeliest(lambda f: self._read(problem, f, kl), _FACTORS)
-        return settled(lambda f: self._read(problem, f, problem.divergence or kl), factor, _tied(problem))
+        found = settled(lambda f: self._read(problem, f, problem.divergence or kl), factor, _tied(problem))
+        return replace(found, distrust=found.distrust or _unresolved(problem))
 
     def statistic(self, problem: JointSample) -> float:
         """The value at one bandwidth."""
@@ -160,6 +161,22 @@ def _with_classes(
 def _log_mixed(ratio: Floats, n: float) -> Floats:
     """The log of a density ratio from n rows, with some rows of independence added."""
     return np.log((n * ratio + _ROWS) / (n + _ROWS))
+
+
+def _unresolved(problem: JointSample) -> str:
+    """Why a ridge is too narrow for the rows or for the grid; empty where it is not."""
+    if not problem.continuous:
+        return ""
+    z = normal_scores(np.hstack([problem.x.values, problem.y.values]), problem.weights)
+    across = min(float(np.std(z[:, 0] + sign * z[:, 1])) / math.sqrt(2) for sign in (1.0, -1.0))
+    n = effective_rows(problem.weights, problem.n)
+    # of a normal law about the ridge the information is −log(across) + ½ log ½, and n rows resolve ½ log(n/5)
+    if across >= max(math.sqrt(2.5 / n), 0.5 * float(_NODES[1] - _NODES[0])):
+        return ""
+    return (
+        f"so much information cannot be resolved by {problem.n} rows on a grid: the density is a ridge of width "
+        f"{across:.2g}, the estimate saturates and the truth may be larger"
+    )
 
 
 def _enough(problem: JointSample) -> None:

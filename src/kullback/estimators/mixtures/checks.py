@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy.stats import ks_2samp
 
 from kullback.estimators.ksg import KSG
 from kullback.estimators.method import Estimate
@@ -27,6 +26,8 @@ _UNLIKE = 1e-4  # p-value of equal log-densities that tells a wrong law in many 
 
 def checked(found: Estimate, best: Judged, seed: int) -> Estimate:
     """The estimate after a comparison of the data with rows that the law draws itself."""
+    from scipy.stats import ks_2samp  # scipy.stats takes longer to load than all of this room
+
     x, y = best.candidate.x, best.candidate.y
     law = best.candidate.law
     drawn = law.draw(len(x), np.random.default_rng([seed, 4]))

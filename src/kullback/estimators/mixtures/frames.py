@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from scipy.linalg import qr
 from scipy.special import ndtri, stdtrit
-from scipy.stats import rankdata
 
 from kullback.estimators.mixtures.law import Floats, Ints
 from kullback.estimators.problem import JointSample
 from kullback.estimators.ratios.rows import in_order, standardised
+from kullback.estimators.weighting import mid_ranks
 
 
 def normal_scores(values: Floats) -> Floats:
@@ -25,7 +25,7 @@ def student_scores(values: Floats, freedom: float) -> Floats:
 
 
 def _levels(values: Floats) -> Floats:
-    return (rankdata(values, axis=0) - 0.5) / len(values)
+    return (mid_ranks(values) - 0.5) / len(values)
 
 
 def columns(problem: JointSample) -> tuple[Floats, Floats, tuple[str, ...]]:
