@@ -13,7 +13,7 @@ import chart
 import estimator_choices
 from estimator_runs import DIMENSIONS, RUNS, SATURATION_ROWS, TRUTHS, Run
 
-BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "estimates.csv"
+BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "accuracy.csv"
 Row = dict[str, str]
 LEAST = 0.65  # where the axis of coverage begins
 BANDS = ("KSG()", "EqualFrequencyBins()")
@@ -107,7 +107,7 @@ def benchmark() -> str:
     with BENCHMARK.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["family"] == "coverage"]
     if not rows:
-        return "Not measured on this checkout: `python benchmarks/estimates.py --family coverage` writes the numbers."
+        return "Not measured on this checkout: `python benchmarks/accuracy.py --family coverage` writes the numbers."
     names = dict.fromkeys(row["method"] for row in rows)
     head = [
         "| method | tasks | with an interval | which holds in 90 % or more | median | least | at |",

@@ -1,6 +1,6 @@
 """Accuracy of estimates from samples, on problems whose answers are known: errors, intervals and seconds.
 
-    python benchmarks/estimates.py [--family 1 2 own ...] [--methods auto KSG ...] [--n 10000] [--seeds 3]
+    python benchmarks/accuracy.py [--family 1 2 own ...] [--methods auto KSG ...] [--n 10000] [--seeds 3]
 
 Families 1 and 2 are the 40 and 13 tasks of Czyż et al.; 3 goes up to 10 nats; `own` is the one that choices are
 tuned on; `failures` has data on which well-known estimators fail; `pairs` and `entropies` ask the other two verbs.
@@ -8,7 +8,7 @@ tuned on; `failures` has data on which well-known estimators fail; `pairs` and `
 interval holds the truth, and how wide it is next to 3.92 standard deviations of the value.
 
 A method is named by its class and takes its default parameters; without --methods all that serve a problem are asked,
-except those that train networks. Results go to estimates.csv one by one, so that a run that is stopped is not lost;
+except those that train networks. Results go to accuracy.csv one by one, so that a run that is stopped is not lost;
 --budget is in seconds of CPU time, 600 unless told. --figure draws the errors of the last family, sorted, as SVG for
 the pages of the documentation.
 """
@@ -45,7 +45,7 @@ from problems import (  # pyright: ignore[reportMissingImports]
     samples_pairs,
 )
 
-RESULTS = Path(__file__).with_name("estimates.csv")
+RESULTS = Path(__file__).with_name("accuracy.csv")
 Problem = Any  # one of the three kinds of problems/samples_problem.py
 NETWORKS = (".critics.", ".neural.")
 CLOSE = 0.05  # nats
@@ -73,7 +73,7 @@ SIZES = {"failures": (samples_failures.ROWS, 10), "coverage": (500, 100)}  # row
 
 @dataclass(frozen=True)
 class Result:
-    """One line of estimates.csv: a method on a problem, over several seeds."""
+    """One line of accuracy.csv: a method on a problem, over several seeds."""
 
     family: str
     problem: str
