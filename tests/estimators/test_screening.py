@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 
 import kullback as kb
+from kullback.estimators import KSG, Ross
 from kullback.estimators.screening.table import decided, table_of
 from problems.refusals import raises
 
@@ -79,6 +80,21 @@ def test_a_declared_kind_is_taken() -> None:
     assert found["code"].q_value is None
     with raises(kb.DTypeError, "holds names, not numbers"):
         kb.screen(table, target="target", kinds={"group": "continuous"})
+
+
+@pytest.mark.parametrize("neighbours", [3, 10])
+def test_a_pair_is_measured_as_it_is_alone(neighbours: int) -> None:
+    table = people()
+    found = {
+        f.column: f.answer for f in kb.screen(table, target="target", neighbours=neighbours, permutations=0)
+    }
+    alone = kb.mutual_information(table["linear"], table["target"], method=KSG(k=neighbours))
+    by_class = kb.mutual_information(table["group"], table["target"], method=Ross(k=neighbours))
+    for name, answer in (("linear", alone), ("group", by_class)):
+        got = found[name]
+        assert (got.value, got.low, got.high) == pytest.approx(
+            (answer.value, answer.low, answer.high), rel=1e-9
+        )
 
 
 def test_intervals_can_be_left_out() -> None:

@@ -22,7 +22,6 @@ from kullback.estimators.samples import Sample
 from kullback.estimators.screening.ranking import Finding
 
 _LEAST_ROWS = 20
-_NEIGHBOURS = 10  # smoother than what estimates best: it ranks better
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,7 @@ class Settings:
     permutations: int
     level: float | None
     seed: int
+    neighbours: int
 
 
 def measure(a: Column, b: Column, settings: Settings) -> Finding:
@@ -49,7 +49,7 @@ def measure(a: Column, b: Column, settings: Settings) -> Finding:
         return Finding(
             a.name, b.name, kinds, Answer(0.0, 0.0, 0.0, method="constant", n=n, notes=(told,), p_value=1.0)
         )
-    method = _method(kinds)
+    method = _method(kinds, settings.neighbours)
     reason = method.refusal(problem)
     if reason:
         return _nothing(a, b, n, reason)
@@ -70,10 +70,10 @@ def _found(method: InformationMethod, problem: JointSample, settings: Settings) 
     return Estimate(value, math.nan, distrust="none was asked for")
 
 
-def _method(kinds: tuple[str, str]) -> InformationMethod:
+def _method(kinds: tuple[str, str], k: int) -> InformationMethod:
     if kinds == ("discrete", "discrete"):
         return Contingency()
-    return KSG(k=_NEIGHBOURS) if kinds == ("continuous", "continuous") else Ross(k=_NEIGHBOURS)
+    return KSG(k=k) if kinds == ("continuous", "continuous") else Ross(k=k)
 
 
 def _sample(column: Column, rows: NDArray[np.bool_], n: int) -> Sample:
@@ -96,7 +96,7 @@ def _nothing(a: Column, b: Column, n: int, reason: str) -> Finding:
 def _p_value(method: InformationMethod, problem: JointSample, value: float, settings: Settings) -> float:
     """By permutation; under independence two columns of numbers are two rankings, so all such pairs share one law."""
     if isinstance(method, KSG):
-        null = _null_of_ranks(_rounded_down(problem.n), settings.permutations, settings.seed)
+        null = _null_of_ranks(_rounded_down(problem.n), settings)
         return (1 + int((null >= value - 1e-12).sum())) / (1 + len(null))
     return permutation.independence(method, problem, settings.permutations, enough=10)
 
@@ -107,11 +107,14 @@ def _rounded_down(n: int) -> int:
 
 
 @lru_cache(maxsize=32)
-def _null_of_ranks(n: int, draws: int, seed: int) -> NDArray[np.float64]:
+def _null_of_ranks(n: int, settings: Settings) -> NDArray[np.float64]:
     """Values of the method for n pairs of independent ranks."""
-    rng = np.random.default_rng([seed, 3, n])
-    method, ranks = KSG(k=_NEIGHBOURS), np.arange(n, dtype=np.float64)
+    rng = np.random.default_rng([settings.seed, 3, n])
+    method, ranks = KSG(k=settings.neighbours), np.arange(n, dtype=np.float64)
     x = Sample("x", ranks[:, None])
     return np.array(
-        [method.statistic(JointSample(x, Sample("y", rng.permutation(ranks)[:, None]))) for _ in range(draws)]
+        [
+            method.statistic(JointSample(x, Sample("y", rng.permutation(ranks)[:, None])))
+            for _ in range(settings.permutations)
+        ]
     )

@@ -28,6 +28,7 @@ def screen(
     target: str | None,
     against: Literal["all"] | Sequence[str] = "all",
     kinds: Mapping[str, Kind] | None = None,
+    neighbours: int = 10,
     permutations: int = 199,
     level: float | None = 0.95,
     seed: int = 0,
@@ -43,11 +44,11 @@ def screen(
     booleans are classes, and so are numbers of at most 20 values with ten rows each on average; `kinds` overrides that
     by column.
 
-    Two columns of numbers are compared by `KSG` with 10 neighbours, numbers and classes by `Ross`, classes by
-    `Contingency`. Their p-values are permutations', `permutations` of them (0 leaves them out); under independence two
-    columns of numbers are two rankings, so that one set of permutations serves all of them. `level` is that of the
-    intervals (None leaves them out, which is several times as fast). q-values are Benjamini and
-    Hochberg's.
+    Two columns of numbers are compared by `KSG`, numbers and classes by `Ross`, both with that many `neighbours` (few
+    of them follow fine structure, many rank better and cost more), classes by `Contingency`. Their p-values are
+    permutations', `permutations` of them (0 leaves them out); under independence two columns of numbers are two
+    rankings, so that one set of permutations serves all of them. q-values are Benjamini and Hochberg's. `level` is that
+    of the intervals; None leaves them out, which is faster.
 
     The blocks go through joblib, and nothing here names a backend: within `joblib.parallel_config(n_jobs=8)` they run
     in 8 processes, within `parallel_config(backend="dask")` on a cluster, with the same numbers. Progress is told on
@@ -68,7 +69,7 @@ def screen(
     wishes: dict[str, Kind] = {} if kinds is None else dict(kinds)
     for name in wishes:
         source.named(name)
-    settings = Settings(permutations, level, seed)
+    settings = Settings(permutations, level, seed, neighbours)
     if target is not None:
         source.named(target)
         names = [name for name in names if name != target]
