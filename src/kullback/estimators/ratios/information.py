@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from kullback.divergences import FDivergence, kl
-from kullback.errors import DTypeError, InvalidInputError
+from kullback.errors import InvalidInputError
 from kullback.estimators.method import Estimate, InformationMethod
 from kullback.estimators.problem import JointSample
-from kullback.estimators.ratios.crossfit import PER_FOLD, check_folds, corrected, halves_of
-from kullback.estimators.ratios.logistic import Logistic
+from kullback.estimators.ratios.crossfit import PER_FOLD, corrected, halves_of
 from kullback.estimators.ratios.model import RatioModel
+from kullback.estimators.ratios.modelled import Modelled
 from kullback.estimators.ratios.rows import Floats, Ints, Rows, folds_of, in_order, standardised
 from kullback.estimators.ratios.scores import Scores
 
@@ -21,7 +21,7 @@ _SHIFTS = 4  # product pairs for each joint row
 
 
 @dataclass(frozen=True)
-class RatioInformation(InformationMethod):
+class RatioInformation(Modelled, InformationMethod):
     r"""Any f-information of a joint sample by the ratio of its density to that of independent pairs, cross-fitted.
 
     $$I_f(X; Y) = D_f(p_{xy} \| p_x p_y), \qquad r(x, y) = \log \frac{p_{xy}(x, y)}{p_x(x)\, p_y(y)}$$
@@ -39,21 +39,6 @@ class RatioInformation(InformationMethod):
     >>> answer.low < 0.34657 < answer.high
     True
     """
-
-    model: RatioModel | None = None
-    folds: int = field(default=5, kw_only=True)
-
-    def __post_init__(self) -> None:
-        check_folds(self.folds)
-        if self.model is not None and not isinstance(self.model, RatioModel):
-            raise DTypeError(
-                f"model is {self.model!r}; expected a ratio such as ClassifierRatio() or ULSIF(), or None"
-            )
-
-    @property
-    def used(self) -> RatioModel:
-        """The model of the ratio."""
-        return Logistic() if self.model is None else self.model
 
     @property
     def name(self) -> str:

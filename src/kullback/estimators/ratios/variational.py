@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from scipy.special import ndtri
 
 from kullback.divergences import FDivergence
-from kullback.errors import DTypeError
 from kullback.estimators.method import DivergenceMethod, Estimate
 from kullback.estimators.problem import TwoSamples
-from kullback.estimators.ratios.crossfit import check_folds, crossed
-from kullback.estimators.ratios.logistic import Logistic
-from kullback.estimators.ratios.model import RatioModel
+from kullback.estimators.ratios.crossfit import crossed
+from kullback.estimators.ratios.modelled import Modelled
 from kullback.estimators.ratios.rows import pair_of
 from kullback.estimators.ratios.scores import direct
 from kullback.estimators.ratios.views import refusal, view
 
 
 @dataclass(frozen=True)
-class Variational(DivergenceMethod):
+class Variational(Modelled, DivergenceMethod):
     r"""A lower bound of the divergence from rows that the model of the ratio has not seen.
 
     $$D_f(p \| q) \ge E_p f'(e^{r}) - E_q\left[e^{r} f'(e^{r}) - f(e^{r})\right] \quad\text{for every } r$$
@@ -38,21 +36,6 @@ class Variational(DivergenceMethod):
     >>> bound.low < 0.1118 < bound.high < 0.6932  # the truth by quadrature
     True
     """
-
-    model: RatioModel | None = None
-    folds: int = field(default=5, kw_only=True)
-
-    def __post_init__(self) -> None:
-        check_folds(self.folds)
-        if self.model is not None and not isinstance(self.model, RatioModel):
-            raise DTypeError(
-                f"model is {self.model!r}; expected a ratio such as ClassifierRatio() or ULSIF(), or None"
-            )
-
-    @property
-    def used(self) -> RatioModel:
-        """The model of the ratio."""
-        return Logistic() if self.model is None else self.model
 
     @property
     def name(self) -> str:
