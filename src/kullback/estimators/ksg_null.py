@@ -43,12 +43,3 @@ def p_from_null(statistic: float, n: int, k: int, *, draws: int = 999, seed: int
     """
     null = iter(null_values(n, k, draws=draws, seed=seed).tolist())
     return permutation.p_value(statistic, null.__next__, draws)
-
-
-def null_quantiles(n: int, k: int, levels: Floats, *, draws: int = 999, seed: int = 0) -> Floats:
-    """The quantiles of the null at `levels`, from the draws.
-
-    >>> null_quantiles(2, 1, np.array([0.5]), draws=3).tolist()
-    [1.0]
-    """
-    return np.quantile(null_values(n, k, draws=draws, seed=seed), levels)

@@ -156,20 +156,6 @@ def information_prior(dimension: int) -> BiasPrior:
     return BiasPrior((1 / 3, 2 / 3), (0.5, 1.0), 3.0)
 
 
-def divergence_prior(dimension: int) -> BiasPrior:
-    """For the KL divergence of two samples of `dimension` columns."""
-    if dimension <= 2:
-        return BiasPrior((1 / 2, 1.0), (0.5, 2.0), 3.0)
-    return BiasPrior((1 / dimension, 2 / dimension), (0.7, 1.0), 3.0)
-
-
-def entropy_prior(dimension: int) -> BiasPrior:
-    """For the entropy of `dimension` columns; beyond 3 it is unverified."""
-    if dimension <= 2:
-        return BiasPrior((1 / 2, 1.0), (0.5, 1.0), 1.8)
-    return BiasPrior((1 / dimension, 2 / dimension), (0.5, 1.0), 3.0)
-
-
 def information_excess() -> Excess:
     """For mutual information: the mean over smooth problems, as no torus has both margins."""
     return Excess(0.90, 1.55, 0.5)

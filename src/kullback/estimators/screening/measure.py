@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from kullback.estimators import interval, permutation
 from kullback.estimators.columns import Column
 from kullback.estimators.counts.information import Contingency
 from kullback.estimators.ksg import KSG
+from kullback.estimators.ksg_null import p_from_null
 from kullback.estimators.method import Estimate, InformationMethod
 from kullback.estimators.problem import JointSample
 from kullback.estimators.ross import Ross
@@ -96,25 +96,11 @@ def _nothing(a: Column, b: Column, n: int, reason: str) -> Finding:
 def _p_value(method: InformationMethod, problem: JointSample, value: float, settings: Settings) -> float:
     """By permutation; under independence two columns of numbers are two rankings, so all such pairs share one law."""
     if isinstance(method, KSG):
-        null = _null_of_ranks(_rounded_down(problem.n), settings)
-        return (1 + int((null >= value - 1e-12).sum())) / (1 + len(null))
+        n = _rounded_down(problem.n)
+        return p_from_null(value, n, settings.neighbours, draws=settings.permutations, seed=settings.seed)
     return permutation.independence(method, problem, settings.permutations, enough=10)
 
 
 def _rounded_down(n: int) -> int:
     """n to two digits: the law of ranks is a little wider for fewer rows, so that the p-value errs upwards."""
     return n if n < 100 else n // (unit := 10 ** (len(str(n)) - 2)) * unit
-
-
-@lru_cache(maxsize=32)
-def _null_of_ranks(n: int, settings: Settings) -> NDArray[np.float64]:
-    """Values of the method for n pairs of independent ranks."""
-    rng = np.random.default_rng([settings.seed, 3, n])
-    method, ranks = KSG(k=settings.neighbours), np.arange(n, dtype=np.float64)
-    x = Sample("x", ranks[:, None])
-    return np.array(
-        [
-            method.statistic(JointSample(x, Sample("y", rng.permutation(ranks)[:, None])))
-            for _ in range(settings.permutations)
-        ]
-    )
