@@ -14,6 +14,18 @@ from pathlib import Path
 FORBIDDEN_NAMES = {"util", "utils", "helper", "helpers", "misc", "common"}
 SECOND_FORMULAS = {"rel_entr", "kl_div", "jensenshannon"}
 LOGARITHMS = {"log", "log2", "log10", "log1p"}
+TRANSCENDENTAL = LOGARITHMS | {
+    "exp",
+    "exp2",
+    "expm1",
+    "pow",
+    "logaddexp",
+    "logsumexp",
+    "logcumsumexp",
+    "logit",
+}
+TRANSCENDENTAL |= {"softmax", "log_softmax", "softmin", "softplus", "logsigmoid", "sigmoid", "xlogy", "entr"}
+TRANSCENDENTAL |= {"cross_entropy", "binary_cross_entropy_with_logits", "nll_loss"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -184,6 +196,25 @@ def private_imports(root: Path) -> list[str]:
         for name in names
         if is_private(name) and (module, name) != ("kullback", "_ops")
     ]
+
+
+def transcendental_functions(root: Path, family: str) -> set[str]:
+    """Functions of a file or a folder (ending in /) that take an exponential or a logarithm, as `file.py:name`."""
+    return {
+        f"{path.relative_to(root).as_posix()}:{name}"
+        for path in python_files(root)
+        if path.relative_to(root).as_posix().startswith(family)
+        for name, node in functions(parse(path))
+        if any(isinstance(call, ast.Call) and _called(call) in TRANSCENDENTAL for call in _own_nodes(node))
+    }
+
+
+def _own_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a function without those of the functions inside it, which have names of their own."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, Function):
+            yield child
+            yield from _own_nodes(child)
 
 
 def second_formulas(root: Path, homes: tuple[str, ...] = ()) -> list[str]:
