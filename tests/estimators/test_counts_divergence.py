@@ -191,3 +191,30 @@ def test_intervals_cover_on_other_laws(d: Divergence, classes: int, weight: floa
     rng = np.random.default_rng(11)
     p, q = rng.dirichlet(np.full(classes, 4.0), size=2)
     assert covered(d, p, (1 - weight) * p + weight * q, (600, 400), 150, 1) >= 0.88
+
+
+@pytest.mark.parametrize("prior", [0.01, 1e-6, 1e-300])
+@pytest.mark.parametrize("d", SMOOTHED, ids=lambda d: d.name)
+def test_small_priors_give_numbers_or_a_reason(d: Divergence, prior: float) -> None:
+    for a, b in (((30, 0), (0, 40)), ((5, 0, 9, 1), (2, 3, 0, 8))):
+        apart = problem(d, a, b)
+        if Smoothed(prior).refusal(apart):
+            continue
+        found = Smoothed(prior).estimate(apart)
+        assert not math.isnan(found.standard_error) or found.distrust
+        assert found.interval is not None
+        low, high = found.interval(0.95)
+        assert low <= found.value <= high or found.distrust
+
+
+def test_the_posterior_of_a_small_prior_is_not_cut_off_where_float64_ends() -> None:
+    # class 2 has the share 1/(1 + G) with log G = log U / s, nearly; KL from (1, 0) is its logarithm's size
+    high = kb.estimate(kb.reverse_kl, rows(30, 0), rows(0, 40), kind="discrete", method=Smoothed(1e-6)).high
+    assert high == pytest.approx(
+        -math.log(0.025) / 1e-6, rel=0.2
+    )  # the quantile of an exponential law over s
+
+
+def test_samples_of_one_class_each_have_a_whole_interval() -> None:
+    found = kb.estimate(kb.squared_l2, rows(30, 0), rows(0, 40), kind="discrete", method=Frequencies())
+    assert 0.0 <= found.low <= found.value == 2.0 <= found.high

@@ -148,6 +148,23 @@ def test_refusals_and_distrust() -> None:
     assert "never seen" in every.notes[0]
 
 
+@pytest.mark.parametrize("n", [30, 50, 100, 400])
+def test_nsb_has_no_interval_where_a_tail_may_hide(n: int) -> None:
+    """Of Zipf's law on 1000 classes, which fewer rows cannot tell from a Dirichlet law of another entropy."""
+    rng = np.random.default_rng(n)
+    for _ in range(20):
+        found = NSB(1000).of_tally(tally(rng.multinomial(n, zipf(1000)).astype(float)))
+        assert found.distrust
+
+
+def test_nsb_covers_equal_classes_of_which_few_are_seen() -> None:
+    assert covered(NSB(1000), np.full(1000, 1 / 1000), 50, 60) >= 0.9
+    told = NSB(1000).of_tally(of(*[1] * 48, 2))
+    assert not told.distrust
+    told = NSB(1000).of_tally(of(*[1] * 20, 30))
+    assert "unequal classes" in told.distrust
+
+
 def nsb_by_quadrature(counts: list[int]) -> tuple[float, float]:
     """Mean and standard deviation by mpmath, the moments in the published form that sums over pairs."""
     k, n = len(counts), sum(counts)

@@ -122,6 +122,28 @@ def test_what_the_law_misses_neighbours_count() -> None:
     assert answer.value == pytest.approx(plain, abs=0.25)
 
 
+def sheared(seed: int, n: int) -> tuple[Any, Any]:
+    """Every column but the first moved by a sine of the one before: the information is that of before."""
+    z = draw(seed, n, 6)
+    x = z[:, :3]
+    y = np.array([0.9, 0.6, 0.3]) * x + np.sqrt(1 - np.array([0.9, 0.6, 0.3]) ** 2) * z[:, 3:]
+    for columns in (x, y):
+        columns[:, 1:] = columns[:, 1:] + np.sin(2 * columns[:, :-1])
+    return x, y
+
+
+@pytest.mark.parametrize("n", [500, 1000])
+def test_a_law_that_neighbours_tell_from_the_data_is_doubted(n: int) -> None:
+    truth = -0.5 * float(np.log1p(-(np.array([0.9, 0.6, 0.3]) ** 2)).sum())
+    for seed in range(4):
+        found = ask(*sheared(seed, n))
+        assert found.low < truth < found.high
+        assert any("told from the data" in note for note in found.notes)
+    straight = ask(*np.split(draw(0, n, 6) @ np.linalg.cholesky(0.5 + 0.5 * np.eye(6)).T, 2, axis=1))
+    assert not any("told from the data" in note for note in straight.notes)
+    assert straight.high - straight.low < 0.25
+
+
 def test_many_columns_that_no_law_describes_have_no_interval() -> None:
     rng = np.random.default_rng(11)
     shell = rng.integers(6, size=3000)

@@ -140,11 +140,18 @@ class Smoothed(DivergenceMethod):
                 low = shown.interval(level)[0]
             else:
                 low = _lower_end(value, draws, level)
-            return min(low, value), max(float(np.quantile(draws, (1 + level) / 2)), value)
+            return min(low, value), max(_quantile(draws, (1 + level) / 2), value)
 
+        told = (
+            ""
+            if not np.isnan(draws).any()
+            else (
+                f"the posterior of {self.name} reaches beyond what float64 tells of {noun.name}; take a larger prior"
+            )
+        )
         empty = int(((a == 0) | (b == 0)).sum())
         notes = (f"{self.prior:g} rows added to each of {a.size} classes; {empty} are empty in one sample",)
-        return Estimate(value, float(draws.std()), interval=interval, notes=notes)
+        return Estimate(value, _deviation(draws), interval=interval, distrust=told, notes=notes)
 
     def _value(self, noun: object, a: Counts, b: Counts) -> float:
         assert isinstance(noun, Divergence)
@@ -157,9 +164,26 @@ class Smoothed(DivergenceMethod):
         found = []
         for start in range(0, _DRAWS, together):
             shape = (min(together, _DRAWS - start), a.size)
-            p, q = (rng.standard_gamma(x + self.prior, shape) for x in (a, b))
-            found.append(np.asarray(noun(p, q, normalize=True)))
+            p, q = (_log_gamma(x + self.prior, shape, rng) for x in (a, b))
+            found.append(np.asarray(noun.of_logits(p, q)))
         return np.concatenate(found)
+
+
+def _log_gamma(shapes: Counts, shape: tuple[int, int], rng: np.random.Generator) -> Counts:
+    """Logarithms of gamma draws, which for a small prior are below what float64 holds: G(s) is G(s + 1) U^(1/s)."""
+    return np.log(rng.standard_gamma(shapes + 1.0, shape)) - rng.standard_exponential(shape) / shapes
+
+
+def _deviation(draws: Counts) -> float:
+    """The standard deviation, whose squares may be beyond float64 where it is not."""
+    top = float(np.abs(draws).max())
+    return top * float((draws / top).std()) if 0 < top < math.inf else (0.0 if top == 0 else math.inf)
+
+
+def _quantile(draws: Counts, probability: float) -> float:
+    """The quantile, where a divergence that is unbounded may be beyond float64: no interpolation towards +inf."""
+    whole = np.isfinite(draws).all()
+    return float(np.quantile(draws, probability, method="linear" if whole else "higher"))
 
 
 def _lower_end(value: float, draws: Counts, level: float) -> float:
@@ -167,10 +191,11 @@ def _lower_end(value: float, draws: Counts, level: float) -> float:
 
     Mean and variance are those of $c\,\chi'^2_k(\lambda)$, λ = value/c: $c (k + \lambda)$ and $c^2 (2k + 4\lambda)$.
     """
-    bias = float(draws.mean()) - value
-    if bias <= 0:
-        return float(np.quantile(draws, (1 - level) / 2))
-    scale = float(draws.var()) / (2.0 * bias + 4.0 * value)
+    deviation = _deviation(draws)
+    bias = float(draws.mean()) - value if deviation < math.inf else math.inf
+    if not 0 < bias < math.inf:
+        return _quantile(draws, (1 - level) / 2)
+    scale = deviation * (deviation / (2.0 * bias + 4.0 * value))
     return scale * noncentral.lower_limit(value / scale, bias / scale, (1.0 + level) / 2.0)
 
 

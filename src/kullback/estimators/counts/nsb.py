@@ -23,6 +23,8 @@ _LARGE = 1e4
 _GRID = np.linspace(-30.0, 60.0, 901)  # of log Kβ, where the posterior is looked for
 _FAINT = 40.0  # nats below the top of the posterior, where it holds nothing any more
 _HALF = 0.5
+_TOLD = 0.75  # of the probability in classes that occur, from which the rows tell a Dirichlet law from a heavy tail
+_UNEQUAL = 0.05  # p-value of equal classes
 _SURPRISE = 2.5  # standard deviations beyond which the prior is not what the shares came from
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(100)
 
@@ -39,7 +41,10 @@ class NSB(EntropyMethod):
     is too few where some have one row only, and no interval is given then. The standard error is the posterior's
     standard deviation and the interval its quantiles, each β's law of H taken as a beta law on [0, log K] of the same
     mean and variance. Good with far fewer rows than classes, where the shares are not far from a Dirichlet law; a
-    heavy tail, such as Zipf's, is not. Raises `InvalidInputError` for `classes` below 1. Source: [nemenman2002].
+    heavy tail, such as Zipf's, is not. So there is no interval where the counts contradict such a law, nor where rows
+    are fewer than classes, those seen hold under 3/4 of the probability and are not equally likely: the prior decides
+    then how the rest is spread. Raises `InvalidInputError` for `classes` below 1.
+    Source: [nemenman2002], [archer2014].
 
     >>> import kullback as kb
     >>> from kullback.estimators import NSB
@@ -104,6 +109,11 @@ class NSB(EntropyMethod):
             return notes, (
                 f"{t.occurring(1):g} classes have one row, {posterior.surprise:+.1f} standard deviations from what a "
                 "Dirichlet prior expects: the shares are no draw of one; take ChaoWangJost()"
+            )
+        if t.n < posterior.k and t.coverage < _TOLD and not posterior.equal_classes_fit(_UNEQUAL):
+            return notes, (
+                f"{t.n:g} rows for {posterior.k} unequal classes, of which those seen hold {t.coverage:.2g} of the "
+                "probability: how the rest is spread is the prior's guess; take more rows, or fewer classes"
             )
         return notes, ""
 
@@ -177,11 +187,11 @@ class Posterior:
         """The quantiles that leave the same probability on either side, up to log K where equal classes fit as well."""
         tail = (1.0 - level) / 2.0
         # a posterior with a density gives the single point log K no probability, though it may be the truth
-        top = math.log(self.k) if self._equal_classes_fit(tail) else self.quantile(1.0 - tail)
+        top = math.log(self.k) if self.equal_classes_fit(tail) else self.quantile(1.0 - tail)
         return self.quantile(tail), top
 
-    def _equal_classes_fit(self, tail: float) -> bool:
-        """Pearson's test, whose chi-square has the exact variance of sparse counts."""
+    def equal_classes_fit(self, tail: float) -> bool:
+        """Whether Pearson's test does not reject them, whose chi-square has the exact variance of sparse counts."""
         n, freedom = self.t.n, self.k - 1.0
         found = self.k / n * float(self.t.times @ self.t.sizes**2) - n
         scale = max(1.0 - 1.0 / n, 0.5)

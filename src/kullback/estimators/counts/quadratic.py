@@ -9,6 +9,8 @@ from kullback.estimators.counts import noncentral
 from kullback.estimators.counts.tally import Counts
 from kullback.estimators.method import Estimate
 
+_FREEDOM = 0.5  # at least: samples of one class each show none, but unseen classes are always possible
+
 
 def squared_l2(a: Counts, b: Counts) -> Estimate:
     r"""The plug-in value less $\frac{1 - \sum \hat p^2}{n - 1} + \frac{1 - \sum \hat q^2}{m - 1}$, which is unbiased.
@@ -36,6 +38,7 @@ def squared_l2(a: Counts, b: Counts) -> Estimate:
 
     def interval(level: float) -> tuple[float, float]:
         scale, freedom = noncentral.matched(found, bias, max(float(first), 0.0), unit)
+        freedom = max(freedom, _FREEDOM)
         sure = (1.0 + level) / 2.0
         low, high = (
             scale * limit(found / scale, freedom, sure)
