@@ -60,6 +60,7 @@ def log1p(x: jax.Array) -> jax.Array:
 
 log1p.defjvps(lambda tangent, _, x: tangent / (1.0 + x))
 log1p_half = log1p  # for −½ ≤ x ≤ 0
+log1p_above = log1p  # for −½ ≤ x < 2¹²⁷
 
 
 def asarray(x: Any, like: Any = None) -> jax.Array:

@@ -45,6 +45,7 @@ GRADIENTS = False  # whether arrays may carry derivatives
 BLOCK = 1 << 15  # elements of one temporary: 256 kB of float64, which the second-level cache holds a few of
 
 log1p_half = log1p  # for −½ ≤ x ≤ 0
+log1p_above = log1p  # for −½ ≤ x < 2¹²⁷
 
 
 def asarray(x: Any, like: Any = None) -> np.ndarray:

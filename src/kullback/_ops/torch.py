@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from math import factorial
 from typing import Any, cast
 
 import torch
@@ -39,8 +39,10 @@ NAME = "torch"
 GRADIENTS = True  # whether arrays may carry derivatives
 BLOCK = 1 << 17  # elements of one temporary: a dozen of them stay in the nearer caches
 
-_EXPM1 = tuple(1.0 / factorial(k + 1) for k in range(14))
+_EXPM1 = tuple(1.0 / math.factorial(k + 1) for k in range(14))
 _ARTANH = tuple(1.0 / (2 * k + 1) for k in range(16))
+_ROOT_HALF = 0x3F3504F3  # the bits of √½ in single precision
+_LOG_2 = math.log(2.0)
 
 
 def expm1(x: Tensor) -> Tensor:
@@ -57,6 +59,18 @@ def log1p_half(x: Tensor) -> Tensor:
         return torch.log1p(x)
     z = x / (2.0 + x)  # at most 1/3
     return 2.0 * z * polynomial(_ARTANH[: 16 if x.dtype == torch.float64 else 7], z * z)
+
+
+def log1p_above(x: Tensor) -> Tensor:
+    """log(1 + x) for −½ ≤ x < 2¹²⁷; compiled in single precision on a CPU it is made of k log 2 and a short series."""
+    if not torch.compiler.is_compiling() or x.device.type != "cpu" or x.dtype != torch.float32:
+        return torch.log1p(x)
+    # the compiler would call a library for every vector: 2ᵏ of 1 + x from its bits, so that 2⁻ᵏ (1 + x) is in [√½, √2)
+    k = ((1.0 + x).view(torch.int32) - _ROOT_HALF) >> 23
+    scale = ((127 - k) << 23).view(torch.float32)
+    y = x * scale + (scale - 1.0)  # and that less 1, in which x has lost no digit
+    z = y / (2.0 + y)
+    return k.to(torch.float32) * _LOG_2 + 2.0 * z * polynomial(_ARTANH[:5], z * z)
 
 
 def asarray(x: Any, like: Tensor | None = None) -> Tensor:

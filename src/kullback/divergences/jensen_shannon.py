@@ -163,8 +163,9 @@ def _log_mixture(x: Array, weight: float, rest: float) -> Array:
     xp = ops(x)
     growth = weight * xp.expm1(x)
     if weight <= 0.5:
-        return xp.log1p(growth)
-    return xp.choose(-growth, 0.5, xp.log1p(xp.maximum(growth, -0.5)), xp.log(weight * xp.exp(x) + rest))
+        return xp.log1p_above(growth)
+    near = xp.log1p_above(xp.maximum(growth, -0.5))
+    return xp.choose(-growth, 0.5, near, xp.log(weight * xp.exp(x) + rest))
 
 
 def _growth_above(r: Array) -> Array:
