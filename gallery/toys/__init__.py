@@ -1,0 +1,1 @@
+"""Small data, models and laws with known truth, shared by entries."""
