@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import torch
@@ -13,7 +14,7 @@ def perceptron(widths: Sequence[int], *, seed: int) -> nn.Sequential:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         layers: list[nn.Module] = []
-        for i, (n, m) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for i, (n, m) in enumerate(itertools.pairwise(widths)):
             layers += [nn.ReLU()] * (i > 0) + [nn.Linear(n, m)]
     return nn.Sequential(*layers)
 
