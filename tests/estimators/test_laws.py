@@ -28,10 +28,6 @@ ALL = cases()
 CONTINUOUS = [case for case in ALL if case.question.continuous]
 # Laws that a method does not keep yet, by the names of the methods.
 NOT_YET: dict[str, frozenset[str]] = {
-    # the ends of the interval move by 3e-4 of its width
-    "order": frozenset({"ConditionalKSG"}),
-    # the value moves by 2e-4 to 4e-4
-    "mirror": frozenset({"ConditionalKSG", "MixedKSG"}),
     # a bandwidth is chosen by the rows that it leaves out, whose copies betray them; weighted rows have none
     "repetition": frozenset({"GridInformation", "KDEEntropy"}),
 }

@@ -131,12 +131,18 @@ def test_continuous_values_are_counted_as_by_kraskov():
     x, y = np.random.default_rng(5).normal(size=(2, 80))
     problem = joint(x, y)
     ranks = [np.argsort(np.argsort(v)) for v in (x, y)]
-    score = stats.norm.ppf((np.arange(80) + 1) / 81)
+    score = stats.norm.ppf((np.arange(40) + 1) / 81)
+    score = np.append(score, -score[::-1])  # some distances are equal by symmetry, in this sum too
     a, b = (np.abs(score[r][:, None] - score[r]) for r in ranks)
     whole = np.maximum(a, b) + np.diag(np.full(80, np.inf))
     reach = np.sort(whole, axis=1)[:, 3][:, None]
     inside = digamma((a < reach).sum(axis=1)) + digamma((b < reach).sum(axis=1))
     assert _value(problem, 4)[0] == pytest.approx(digamma(4) + digamma(80) - inside.mean(), abs=1e-12)
+
+
+def test_symmetry_of_the_scores_is_no_tie():
+    x, y = np.random.default_rng(5).normal(size=(2, 81))  # one of them the median, as far from either side
+    assert not MixedKSG().estimate(joint(x, y)).notes
 
 
 def test_atoms_are_values_that_stand_out_from_those_beside_them():

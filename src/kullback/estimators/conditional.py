@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma, ndtri
+from scipy.special import digamma
 
 from kullback.errors import InvalidInputError
 from kullback.estimators.method import Estimate, InformationMethod
@@ -20,11 +20,11 @@ from kullback.estimators.neighbour_weights import (
     variance,
     weigh,
 )
+from kullback.estimators.normal_scores import shared_scores
 from kullback.estimators.problem import JointSample
 from kullback.estimators.strata import average, averaged, row_weights, strata
 from kullback.estimators.strips import Strips, excess, local_terms, own_terms
 from kullback.estimators.trees import Tree
-from kullback.estimators.weighting import mid_ranks
 
 Floats = NDArray[np.float64]
 
@@ -148,13 +148,13 @@ def _doubt(tied: float, dimension: int) -> str:
 
 def _columns(problem: JointSample) -> tuple[Floats | None, list[Strips]]:
     """The scores of all columns, None where x or y is constant, and those of each pair of variables to count in."""
-    x, y = _scores(problem.x.values), _scores(problem.y.values)
-    z = np.empty((problem.n, 0)) if problem.given is None else _scores(problem.given.values)
+    x, y = shared_scores(problem.x.values), shared_scores(problem.y.values)
+    z = np.empty((problem.n, 0)) if problem.given is None else shared_scores(problem.given.values)
     if not np.ptp(x, axis=0).any() or not np.ptp(y, axis=0).any():
         return None, []
+    joint = np.column_stack([x, y, z])
+    # by content, so that the order of the data does not pick among rows at one distance
+    joint = joint[np.lexsort(joint.T)]
+    x, y, z = np.split(joint, [x.shape[1], x.shape[1] + y.shape[1]], axis=1)
     margins = [Strips(np.column_stack([x, z]), -1), Strips(np.column_stack([y, z]), -1)]
-    return np.column_stack([x, y, z]), [*margins, Strips(z, 1)] if z.shape[1] else margins
-
-
-def _scores(values: Floats) -> Floats:
-    return ndtri(mid_ranks(values) / (len(values) + 1)) if values.shape[1] else values
+    return joint, [*margins, Strips(z, 1)] if z.shape[1] else margins

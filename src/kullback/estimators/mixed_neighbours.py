@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma, ndtri, stdtrit
+from scipy.special import digamma, stdtrit
 
 from kullback.errors import InvalidInputError
 from kullback.estimators.method import Estimate, InformationMethod
+from kullback.estimators.normal_scores import shared_scores
 from kullback.estimators.problem import JointSample
 from kullback.estimators.samples import Sample
 from kullback.estimators.strata import average, averaged, row_weights, strata
 from kullback.estimators.trees import Tree
-from kullback.estimators.weighting import mid_ranks
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -134,7 +134,8 @@ def _value(problem: JointSample, k: int) -> tuple[float, float, float]:
     reach, order = _reach(joint, k)
     within = [_counts(np.column_stack(m), reach) for m in ([x, z], [y, z], [z])]
     zero = reach == 0
-    ties = np.logical_or.reduce([closed - opened > 1 for opened, closed in within]) & ~zero
+    several = np.logical_or.reduce([closed - opened > 1 for opened, closed in within])
+    ties = several & ~zero & _repeats(problem)
     shut = zero | ties
     all_in = joint.counts(reach, strict=False)
     inner = np.where(zero, all_in, np.where(ties, all_in - 1, order))
@@ -145,6 +146,12 @@ def _value(problem: JointSample, k: int) -> tuple[float, float, float]:
         return 0.0, 1.0, 0.0
     local = digamma(inner[known]) + digamma(of_z[known]) - digamma(of_x[known]) - digamma(of_y[known])
     return float(local.mean()), float(alone.mean()), float(shut.mean())
+
+
+def _repeats(problem: JointSample) -> bool:
+    """Whether a continuous column repeats a value; without, only scores that mirror each other about 0 can tie."""
+    columns = [column for s in problem.variables for column in s.values.T]
+    return any(len(np.unique(column)) < problem.n for column in columns)
 
 
 def _reach(joint: Tree, k: int) -> tuple[Floats, Codes]:
@@ -172,9 +179,8 @@ def _counts(points: NDArray[Any], reach: Floats) -> tuple[Codes, Codes]:
 def _placed(s: Sample, k: int) -> NDArray[Any]:
     """Normal scores of the continuous columns, and one column that keeps classes and atoms apart."""
     kinds = [] if s.codes is None else [s.codes]
-    scores = [ndtri(mid_ranks(column) / (s.n + 1)) for column in s.values.T]
     kinds += [_atoms(column, k) for column in s.values.T]
-    return np.column_stack([*scores, _GAP * _joined(kinds)])
+    return np.column_stack([shared_scores(s.values), _GAP * _joined(kinds)])
 
 
 def _joined(kinds: Sequence[Codes]) -> Codes:

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from kullback.estimators.weighting import mid_ranks
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 _MIX = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # the multipliers of the SplitMix64 generator
@@ -41,6 +43,19 @@ def scores(n: int) -> Floats:
     found = (found - found[::-1]) / 2  # exactly odd, so that a reflected column has reflected scores
     found.setflags(write=False)  # the cache hands out this very array
     return found
+
+
+def shared_scores(values: Floats) -> Floats:
+    r"""$\Phi^{-1}$ of rank over n + 1 for a column, or each column; equal values share the score of their mean rank.
+
+    >>> shared_scores(np.array([5.0, 7.0, 5.0, 5.0])).round(3).tolist()
+    [-0.253, 0.842, -0.253, -0.253]
+    """
+    if not values.size:
+        return values
+    ranks, last = mid_ranks(values), len(values) + 1
+    # exactly odd: mirror images about 0 lie equally far apart, and no rounding may tell them apart
+    return np.copysign(ndtri(np.minimum(ranks, last - ranks) / last), 2 * ranks - last)
 
 
 def ranked(columns: Floats) -> Ranked:
