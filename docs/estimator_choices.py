@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 import kullback as kb
 from estimator_pages import MIXED, WEIGHTS, both, joint, names, numbers, one, two
 from kullback import estimators
@@ -64,7 +66,9 @@ SITUATIONS: dict[str, tuple[Callable[[Any], Any], tuple[Situation, ...]]] = {
         choose.for_entropy,
         (
             Situation("columns", lambda: one(numbers())),
+            Situation("columns of rounded numbers", lambda: one(np.round(numbers(), 1))),
             Situation("classes", lambda: one(names())),
+            Situation("columns of both kinds", lambda: one(both(), kind=MIXED)),
             Situation("classes, rows with weights", lambda: one(names(), weights=WEIGHTS)),
         ),
     ),

@@ -204,7 +204,9 @@ PROBES: dict[str, dict[str, Probe]] = {
         "2": lambda: one(numbers(2)),
         "5": lambda: one(numbers(5)),
         "classes": lambda: one(names()),
+        "both kinds": lambda: one(both(), kind=MIXED),
         "weights": lambda: (*one(numbers(), weights=WEIGHTS), *one(names(), weights=WEIGHTS)),
+        "rounded": lambda: one(np.round(numbers(), 1)),
     },
     "information": {
         "1 + 1 columns": lambda: joint(numbers(), numbers(seed=1)),

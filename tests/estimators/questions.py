@@ -135,6 +135,8 @@ def questions() -> tuple[Question, ...]:
         ]
         data = {"x": few, "y": other}
         found.append(Question(f"classes-{noun.name}", DivergenceMethod, data, noun, {"kind": "discrete"}))
+    mixed = np.column_stack([x[:, :1], few])
+    found.append(Question("both", EntropyMethod, {"x": mixed}, kinds={"kind": ("continuous", "discrete")}))
     both = {"x": np.column_stack([x[:, :1], few]), "y": np.column_stack([moved[:, :1], other])}
     found.append(Question("both-kl", DivergenceMethod, both, kb.kl, {"kind": ("continuous", "discrete")}))
     return tuple(found)

@@ -76,6 +76,12 @@ def test_divergences_by_kinds_and_columns(name: str, d: Any, x: Any, y: Any, opt
 def test_entropies_by_kinds() -> None:
     assert kb.entropy(X).method.startswith("Kozachenko")
     assert kb.entropy(WORDS).method.startswith("Chao")
+    assert kb.entropy(np.round(X, 1)).method == "Kozachenko-Leonenko before rounding"
+    assert kb.entropy(frame(X[:, 1], WORDS)).method.startswith("Chao-Wang-Jost, then Kozachenko")
+    assert (
+        kb.entropy(frame(X[:, 1], WORDS), weights=WEIGHTS).method
+        == "Miller-Madow, then KDEEntropy within classes"
+    )
     assert kb.entropy(WORDS, weights=WEIGHTS).method.startswith("Miller")
     assert kb.entropy(["a", "b"] * 500).bits.value == pytest.approx(1.0, abs=0.01)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kullback.estimators.adaptive_bins import AdaptiveBins, EqualFrequencyBins
 from kullback.estimators.chain import ChainedDivergence
+from kullback.estimators.chain_entropy import ChainedEntropy
 from kullback.estimators.compression import Autoencoder, PrincipalComponents
 from kullback.estimators.conditional import ConditionalKSG
 from kullback.estimators.counts import (
@@ -63,6 +64,7 @@ from kullback.estimators.ratios import (
     from_scores,
 )
 from kullback.estimators.ross import Ross
+from kullback.estimators.rounding import RoundedEntropy
 from kullback.estimators.screening import Finding, Screening, screen
 from kullback.estimators.spacings import Correa, Ebrahimi, SpacingEntropy, VanEs, Vasicek
 from kullback.estimators.verbs import entropy, estimate, mutual_information
@@ -76,6 +78,7 @@ __all__ = [
     "AdaptiveBins",
     "Autoencoder",
     "ChainedDivergence",
+    "ChainedEntropy",
     "ChaoShen",
     "ChaoWangJost",
     "ClassifierRatio",
@@ -117,6 +120,7 @@ __all__ = [
     "PrincipalComponents",
     "RatioInformation",
     "Ross",
+    "RoundedEntropy",
     "Scott",
     "Screening",
     "Separable",
