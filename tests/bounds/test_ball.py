@@ -222,6 +222,20 @@ def test_gradient_of_the_surrogate_is_the_weights() -> None:
         assert np.allclose(jax.grad(worst.surrogate)(jnp.asarray(losses)), worst.weights)
 
 
+@every
+def test_equal_losses_leave_the_reference_alone(d: kb.FDivergence) -> None:
+    q = np.random.default_rng(0).dirichlet(np.ones(5), size=3)
+    equal = np.full(5, 0.3)
+    for extreme, amount in (
+        (upper_expectation, "penalty"),
+        (lower_expectation, "penalty"),
+        (upper_expectation, "radius"),
+    ):
+        worst = extreme(d, equal, reference=q, **{amount: 0.1})
+        assert np.array_equal(worst.value, [0.3] * 3)
+        assert np.allclose(worst.gap, 0)
+
+
 def test_answer_and_refusals() -> None:
     worst = upper_expectation(kb.kl, [0.0, 1.0], radius=0.1)
     assert worst.answer.low == worst.value

@@ -176,7 +176,10 @@ def _threshold(tilting: Tilting, law: np.ndarray, scale: np.ndarray) -> np.ndarr
 def _priced(tilting: Tilting, penalty: float) -> tuple[np.ndarray, ...]:
     scale = np.full((len(tilting.losses), 1), penalty)
     law, high = tilting.law(scale)
-    return law, _mean(law, tilting.losses) - penalty * _distance(tilting, law), high, scale
+    # equal losses: nothing to gain, and the rounding of D is all that the gap would be measured against
+    flat = (tilting.losses == 0).all(axis=-1, keepdims=True)
+    low = _mean(law, tilting.losses) - penalty * _distance(tilting, law)
+    return law, np.where(flat, 0.0, low), np.where(flat, 0.0, high), scale
 
 
 def _ball(tilting: Tilting, radius: float) -> tuple[np.ndarray, ...]:
