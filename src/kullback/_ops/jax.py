@@ -63,6 +63,11 @@ log1p_half = log1p  # for −½ ≤ x ≤ 0
 log1p_above = log1p  # for −½ ≤ x < 2¹²⁷
 
 
+def log_sigmoid(x: jax.Array) -> jax.Array:
+    """−log(1 + e^−x)."""
+    return -jnp.logaddexp(jnp.zeros_like(x), -x)
+
+
 def asarray(x: Any, like: Any = None) -> jax.Array:
     if isinstance(x, jax.Array) or like is None:
         return jnp.asarray(x)

@@ -48,6 +48,11 @@ log1p_half = log1p  # for −½ ≤ x ≤ 0
 log1p_above = log1p  # for −½ ≤ x < 2¹²⁷
 
 
+def log_sigmoid(x: np.ndarray) -> np.ndarray:
+    """−log(1 + e^−x)."""
+    return -np.logaddexp(np.zeros_like(x), -x)
+
+
 def asarray(x: Any, like: Any = None) -> np.ndarray:
     array = np.asarray(x)
     if array.dtype.kind in "iub" and not hasattr(x, "dtype") and like is not None:

@@ -93,6 +93,10 @@ class Standard:
         """log(1 + x) for −½ ≤ x < 2¹²⁷."""
         return self._xp.log1p(x)
 
+    def log_sigmoid(self, x: Array) -> Array:
+        """−log(1 + e^−x)."""
+        return -self._xp.logaddexp(self._xp.zeros_like(x), -x)
+
     def choose(self, size: Array, radius: float, near: Array, far: Array) -> Array:
         """`near` where size < radius, `far` elsewhere; both finite everywhere."""
         return self._xp.where(size < radius, near, far)

@@ -72,6 +72,9 @@ class Combination(FDivergence):
     def _slope(self, r: Array) -> Array:
         return sum(w * d._slope(r) for w, d in self.parts)
 
+    def _link(self, r: Array) -> Array:
+        return sum(w * d._link(r) for w, d in self.parts)
+
     def _curvature(self, r: Array) -> Array:
         return sum(w * d._curvature(r) for w, d in self.parts)
 

@@ -66,6 +66,9 @@ class JensenShannon(FDivergence):
         xp = ops(r)
         return 0.5 * (xp.sides(r)[0] - _log_half(r))
 
+    def _link(self, r: Array) -> Array:
+        return 0.5 * ops(r).log_sigmoid(r)
+
     def _curvature(self, r: Array) -> Array:
         return 0.5 / (1.0 + ops(r).exp(-r))
 
@@ -133,6 +136,10 @@ class SkewJensenShannon(FDivergence):
 
     def _slope(self, r: Array) -> Array:
         return self.beta * _log_share(r, self.beta, self.rest)
+
+    def _link(self, r: Array) -> Array:
+        # t/(βt + 1 − β) is 1/β of the share of p in the mixture, whose log-odds are r + log(β/(1 − β))
+        return self.beta * ops(r).log_sigmoid(r + math.log(self.beta / self.rest))
 
     def _curvature(self, r: Array) -> Array:
         return self.beta * self.rest / (self.beta + self.rest * ops(r).exp(-r))
@@ -222,6 +229,9 @@ class GAN(FDivergence):
 
     def _slope(self, r: Array) -> Array:
         return 2.0 * js._slope(r)
+
+    def _link(self, r: Array) -> Array:
+        return ops(r).log_sigmoid(r)
 
     def _curvature(self, r: Array) -> Array:
         return 2.0 * js._curvature(r)

@@ -1,5 +1,6 @@
 """Training losses: any divergence of two sets of logits, at the speed of the matrix products behind them (torch)."""
 
+from kullback.losses import preference
 from kullback.losses.bracketing import Bracket, bracket
 from kullback.losses.distill import (
     Decoupled,
@@ -90,6 +91,7 @@ __all__ = [
     "linear_alignment",
     "loss",
     "per_token",
+    "preference",
     "residual",
     "sampled_kl",
     "selected",

@@ -35,6 +35,9 @@ def averaged(
     0.0
     """
     n = _examples(parts, mask, weight)
+    if mask is None and nonfinite == "propagate":  # none is left out
+        values = terms(*parts)
+        return (values if weight is None else values * weight).mean()
     if mask is not None and not bool(mask.all()):
         rows = mask.nonzero()[:, 0]
     else:
