@@ -13,6 +13,10 @@ LOSSES = Path(__file__).parents[2] / "src" / "kullback" / "losses"
 # What an objective is made of besides its divergence, by file or by folder (ending in /). A formula of a ratio of two
 # laws does not belong here: it is a member of the noun.
 ALLOWED: dict[str, dict[str, str]] = {
+    "preference/": {
+        "pairs.py:logistic": "the likelihood of an order under Bradley and Terry",
+        "unpaired.py:unpaired.<locals>.terms": "the value function of gains and losses",
+    },
     "policy.py": {
         "sampled_kl": "the weight of a draw under another policy, differentiated",
         "kl_in_loss": "the weight of a draw under another policy, held constant",
