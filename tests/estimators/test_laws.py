@@ -27,9 +27,11 @@ pytestmark = [
 
 ALL = cases()
 CONTINUOUS = [case for case in ALL if case.question.continuous]
-# Laws that a method does not keep yet, by the names of the methods.
-NOT_YET: dict[str, frozenset[str]] = {
-    # a bandwidth is chosen by the rows that it leaves out, whose copies betray them; weighted rows have none
+# Laws that are not meant for a method, by its name.
+EXEMPT: dict[str, frozenset[str]] = {
+    # Weights go by proportions: a row is one observation whatever its weight, and Kish's number of rows sets the
+    # bandwidth. Repeated rows are so many observations, and where one is left out to choose a bandwidth, its copies
+    # betray it; that they are copies, and no coarse scale, nothing says.
     "repetition": frozenset({"GridInformation", "KDEEntropy"}),
 }
 # Sums over pairs of different rows: a copy is another row, with which its original pairs, and a weighted row is one. No
@@ -40,8 +42,8 @@ PAIRING |= {"GaussianCopula", "GaussianInformation", "GridDivergence"}
 
 
 def kept(law: str, found: Any) -> list[Any]:
-    """The cases of a law, without those of methods that do not keep it yet."""
-    return params([case for case in found if type(case.method).__name__ not in NOT_YET.get(law, ())])
+    """The cases of a law, without those of methods for which it is not meant."""
+    return params([case for case in found if type(case.method).__name__ not in EXEMPT.get(law, ())])
 
 
 def folded(case: Case) -> bool:

@@ -32,9 +32,10 @@ class KDEEntropy(EntropyMethod):
     normal reference rule; by default it is that of 1/8, 1/4, 1/2 and 1 under which the rows left out are most likely.
     The interval contains how far the number moves when it is doubled, which is what edges of the support cost.
 
-    Ties and atoms are treated as by `SpacingEntropy` where there is one column. Weights weight every mean; as the
-    effective number of rows sets the bandwidth and a row leaves itself out with its weight, whole weights give what
-    repeated rows give within the error only. Refuses discrete columns and more than two. Raises `InvalidInputError`
+    Ties and atoms are treated as by `SpacingEntropy` where there is one column. Weights weight every mean; only their
+    proportions count, so that a row is one observation whatever its weight, and Kish's effective number of rows sets
+    the bandwidth. Repeat no rows instead: copies tell of a row that is left out, and the bandwidth comes out too small,
+    in two columns by far. Refuses discrete columns and more than two. Raises `InvalidInputError`
     for fewer than 10 rows. Source: [hall1993], [kandasamy2015].
 
     >>> import numpy as np, kullback as kb
