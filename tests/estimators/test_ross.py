@@ -83,7 +83,10 @@ def test_the_interval_holds_the_truth(case):
 def test_the_interval_holds_the_truth_over_many_draws(case, n):
     shares, laws, low, high = JUDGED[case]
     truth = _information(shares, laws, low, high)
-    assert coverage(Ross(), _drawn(shares, laws, n), truth, draws=150, seed=3) >= 0.92
+    # of 45 draws 1 in 120 intervals of 95 % cover less
+    assert coverage(Ross(), _drawn(shares, laws, n), truth, draws=45_000 // n, seed=3) >= (
+        0.92 if n == 300 else 0.86
+    )
 
 
 @pytest.mark.parametrize("d", [1, 3])

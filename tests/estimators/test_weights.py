@@ -87,8 +87,8 @@ def test_tilted_rows_tell_of_the_tilted_law(ask, truth):
 @pytest.mark.slow
 @pytest.mark.parametrize(("ask", "truth"), TILTED.values(), ids=TILTED.keys())
 def test_weighted_intervals_cover(ask, truth):
-    found = [ask(np.random.default_rng([seed, 2])) for seed in range(400)]
-    assert np.mean([a.low <= truth <= a.high for a in found]) >= 0.91
+    found = [ask(np.random.default_rng([seed, 2])) for seed in range(200)]
+    assert np.mean([a.low <= truth <= a.high for a in found]) >= 0.91  # 1 in 170 of 95 % cover less
     if not abs(truth) < 1e-9:  # there chance is of second order
         errors = np.mean([error(a) for a in found])
         assert errors == pytest.approx(np.std([a.value for a in found]), rel=0.3)
