@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import importlib
 import inspect
 import math
 import re
@@ -302,10 +303,19 @@ def on_page_markdown(markdown, page, config, files):
         markdown = markdown.replace("<!-- peers -->", peers())
     if "<!-- joint ranges -->" in markdown:
         markdown = markdown.replace("<!-- joint ranges -->", joint_ranges())
-    for name, draw in (which_divergence.FIGURES | which_estimator.FIGURES).items():
+    for name, draw in figures().items():
         if f"<!-- {name} -->" in markdown:
             markdown = markdown.replace(f"<!-- {name} -->", draw())
     return bibliography.link_keys(markdown, bibliography.keys(), root="../" * page.file.src_uri.count("/"))
+
+
+@cache
+def figures() -> dict[str, Callable[[], str]]:
+    """What draws each figure, by its name: scripts beside the pages that show them."""
+    drawn = which_divergence.FIGURES | which_estimator.FIGURES
+    for path in sorted(Path(__file__).parent.glob("objectives/*.py")):
+        drawn |= importlib.import_module(f"objectives.{path.stem}").FIGURES
+    return drawn
 
 
 def peers() -> str:
