@@ -24,6 +24,30 @@ ALLOWED: dict[str, dict[str, str]] = {
         "_fitted": "the control variate t - 1",
         "_normalised": "self-normalised importance weights",
     },
+    "robust/": {
+        "adversarial.py:Barrier.__call__": "the logarithmic barrier at the edge of a ball",
+        "comp_sum.py:_comp_sums": "the label's own log-odds, and a power of them as an expm1 that is continuous in tau",
+        "comp_sum.py:_near_one": "the consistency bound near cross-entropy",
+        "comp_sum.py:consistency_bound": "the consistency bound away from cross-entropy",
+        "labels.py:_unit_price": "the logarithm of the mean that closes the dual of KL",
+        "labels.py:_worst_labels": "the law that attains the dual of KL",
+        "worst_case.py:DualVariables.__init__": "a positive multiplier has a free logarithm",
+        "worst_case.py:DualVariables._place": "a threshold inside the domain of f* has a free logarithm",
+        "worst_case.py:DualVariables.multiplier": "the multiplier from its logarithm",
+        "worst_case.py:DualVariables.threshold": "the threshold from its logarithm",
+        "z_loss.py:_of_score": "the softplus of a standard score",
+        "z_loss.py:_squared_log_partition": "the partition function of the logits",
+    },
+    "variational/": {
+        "collapsing.py:Collapse.__str__": "the most that a sample can tell, log n",
+        "collapsing.py:_densities": "the density of a mixture of posteriors",
+        "collapsing.py:linear_vae": "the closed form of a linear model's divergence",
+        "interval.py:_chi": "self-normalised squares of importance weights",
+        "objectives.py:RenyiBound.__call__": "the power mean of importance weights",
+        "objectives.py:RenyiBound.path_weights": "powers of importance weights, self-normalised",
+        "surrogates.py:_weighed": "the probability of an enumerated value, from its logarithm",
+        "wake_sleep.py:wake": "self-normalised importance weights",
+    },
 }
 
 
