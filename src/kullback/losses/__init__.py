@@ -1,6 +1,6 @@
 """Training losses: any divergence of two sets of logits, at the speed of the matrix products behind them (torch)."""
 
-from kullback.losses import preference
+from kullback.losses import preference, robust
 from kullback.losses.bracketing import Bracket, bracket
 from kullback.losses.distill import (
     Decoupled,
@@ -93,6 +93,7 @@ __all__ = [
     "per_token",
     "preference",
     "residual",
+    "robust",
     "sampled_kl",
     "selected",
     "shared_denominator",
