@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from kullback.errors import InvalidInputError
 from kullback.estimators.method import Estimate
 from kullback.estimators.problem import JointSample
 from kullback.estimators.samples import Sample
@@ -26,6 +27,19 @@ def strata(problem: JointSample) -> list[JointSample]:
     order = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
     whole = replace(problem, given=rest)
     return [_recoded(whole.take(rows)) for rows in order if rows.size]
+
+
+def within(problem: JointSample, estimate: Callable[[JointSample], Estimate]) -> Estimate:
+    """The average of the estimates in every class of a discrete condition; a class with too few rows is named."""
+    parts, found = strata(problem), []
+    for number, part in enumerate(parts):
+        try:
+            found.append(estimate(part))
+        except InvalidInputError as error:
+            raise InvalidInputError(
+                f"class {number} of `given` (in sorted order) has {part.n} rows: {error}"
+            ) from error
+    return averaged(found, row_weights(parts))
 
 
 def row_weights(parts: Sequence[JointSample]) -> list[Floats]:

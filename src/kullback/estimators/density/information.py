@@ -21,6 +21,7 @@ from kullback.estimators.density.scores import (
 )
 from kullback.estimators.method import Estimate, InformationMethod
 from kullback.estimators.problem import JointSample, Weights
+from kullback.estimators.strata import average, strata, within
 from kullback.estimators.weighting import effective_rows, shares, spread
 
 Floats = NDArray[np.float64]
@@ -47,8 +48,9 @@ class GridInformation(InformationMethod):
     none is given. Weights weight ranks, densities and means, and the effective number of rows sets the bandwidth;
     repeated rows are not as good, since a row that is left out is told of by its copies.
 
-    Refuses `given`, two discrete variables and more than one column on a side. Raises `InvalidInputError` for
-    fewer than 10 rows or a class of fewer than 5. Source: [kandasamy2015], [silverman1986].
+    A discrete `given` makes strata, whose average is taken. Refuses a continuous one, two discrete variables and more
+    than one column on a side. Raises `InvalidInputError` for fewer than 10 rows or a class of fewer than 5.
+    Source: [kandasamy2015], [silverman1986].
 
     >>> import numpy as np, kullback as kb
     >>> x, e = np.random.default_rng(0).standard_normal((2, 5000))
@@ -72,8 +74,11 @@ class GridInformation(InformationMethod):
 
     def refusal(self, problem: JointSample) -> str:
         """Why a grid does not serve."""
-        if problem.given is not None:
-            return "knows no `given`; nearest neighbours do"
+        if problem.given is not None and not problem.given.discrete:
+            return (
+                "knows no continuous `given`; cut it into classes, kind_given='discrete', or for kl take "
+                "ConditionalKSG"
+            )
         sides = (problem.x, problem.y)
         if problem.discrete or any(s.mixed for s in sides):
             return "takes a continuous column against another one or against classes"
@@ -83,6 +88,8 @@ class GridInformation(InformationMethod):
 
     def estimate(self, problem: JointSample) -> Estimate:
         """The information at the rule's bandwidth, with what half and double of it say."""
+        if problem.given is not None:
+            return within(problem, self.estimate)
         _enough(problem)
         if any(s.continuous and np.ptp(s.values) == 0 for s in (problem.x, problem.y)):
             return Estimate(0.0, 0.0, notes=("a constant column tells nothing: exactly 0",))
@@ -92,6 +99,9 @@ class GridInformation(InformationMethod):
 
     def statistic(self, problem: JointSample) -> float:
         """The value at one bandwidth."""
+        if problem.given is not None:
+            parts = strata(problem)
+            return average([self.statistic(part) for part in parts], parts)
         return self._read(problem, self.bandwidth or 1.0, problem.divergence or kl).value
 
     def _read(self, problem: JointSample, factor: float, d: FDivergence) -> Reading:

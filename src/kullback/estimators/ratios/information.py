@@ -16,6 +16,7 @@ from kullback.estimators.ratios.model import RatioModel
 from kullback.estimators.ratios.modelled import Modelled
 from kullback.estimators.ratios.rows import Floats, Ints, Rows, folds_of, in_order, standardised
 from kullback.estimators.ratios.scores import Scores
+from kullback.estimators.strata import average, strata, within
 
 _SHIFTS = 4  # product pairs for each joint row
 
@@ -30,8 +31,9 @@ class RatioInformation(Modelled, InformationMethod):
     join each row of x to the y of four other rows of its fold, by cyclic shifts of a random order drawn from the seed,
     so that no pair is one of the sample. The standard error counts that pairs share rows. Any columns with the default
     model, continuous ones with bumps; weights multiply rows. In expectation the value before its correction is at most
-    the information; errors are those of `ClassifierRatio`. With `given` it is refused. Source: [nguyen2010],
-    [kandasamy2015].
+    the information; errors are those of `ClassifierRatio`. A discrete `given` makes strata, each with a model of its
+    own, whose average is taken: $E_z D_f(p_{xy|z} \| p_{x|z} p_{y|z})$; a continuous one is refused. Source:
+    [nguyen2010], [kandasamy2015].
 
     >>> import numpy as np, kullback as kb
     >>> x, noise = np.random.default_rng(0).normal(size=(2, 1000))
@@ -47,18 +49,26 @@ class RatioInformation(Modelled, InformationMethod):
 
     def refusal(self, problem: JointSample) -> str:
         """Why the model does not serve these columns; empty where it does."""
-        if problem.given is not None:
-            return "within a condition there are no independent pairs to compare with; use a method of neighbours"
+        if problem.given is not None and not problem.given.discrete:
+            return (
+                "within a continuous `given` there are no independent pairs to compare with; cut it into classes, "
+                "kind_given='discrete', or for kl take ConditionalKSG"
+            )
         return self.used.unfit(not problem.continuous)
 
     def estimate(self, problem: JointSample) -> Estimate:
         """The information from scores of rows left out, less the bias that the number of rows explains."""
+        if problem.given is not None:
+            return within(problem, self.estimate)
         pairs, scores, notes = _crossed(self.used, problem, self.folds, halves=True)
         found = corrected(_noun(problem), *pairs, scores)
         return replace(found, notes=(*found.notes, *notes))
 
     def statistic(self, problem: JointSample) -> float:
         """The bound's value, which needs one set of models instead of three."""
+        if problem.given is not None:
+            parts = strata(problem)
+            return average([self.statistic(part) for part in parts], parts)
         return _crossed(self.used, problem, self.folds, halves=False)[1][0].value(_noun(problem))
 
 
