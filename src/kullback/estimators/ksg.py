@@ -11,19 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kullback.errors import InvalidInputError, TieWarning
-from kullback.estimators import ksg_pass
+from kullback.estimators import ksg_parts, ksg_pass
+from kullback.estimators.ksg_parts import scored_pair
 from kullback.estimators.ksg_pass import Joint
 from kullback.estimators.method import Estimate, InformationMethod
-from kullback.estimators.neighbour_weights import (
-    Weighting,
-    corrected,
-    grid,
-    information_excess,
-    information_prior,
-    jackknife,
-    single,
-    weigh,
-)
+from kullback.estimators.neighbour_average import Averaging, alone, averaging, information_priors
+from kullback.estimators.neighbour_weights import corrected, grid, information_excess, jackknife
 from kullback.estimators.normal_scores import Ranked, ranked, scores
 from kullback.estimators.problem import JointSample
 from kullback.estimators.samples import Sample
@@ -43,20 +36,23 @@ class KSG(InformationMethod):
     \hat I = \sum_k w_k \hat I_k$$
 
     Distances are largest differences; $n_x(i)$ counts the other rows whose x is closer to row i than its k-th neighbour
-    in (x, y). By default k runs over a grid from 1 to 20 with weights that trade bias for noise, and what bias they may
-    leave widens the interval; the standard error is the delete-one jackknife's, corrected for its excess. One `k` gives
-    the estimate of the paper as it is, with no allowance for its bias. `variant=2` is the paper's second estimate, of
-    one k, with the sides of the rectangle that holds the k neighbours in place of one distance, and no interval:
-    $\psi(k) - 1/k + \psi(n) - \langle \psi(n_x) + \psi(n_y) \rangle$, where rows on a side count as well.
+    in (x, y). By default k runs over a grid from 1 to 20. How the estimates change with k says how much of their bias
+    is that of edges, of curves, or of scales too fine for the rows, and the weights average over these. What bias they
+    may leave widens the interval; the standard error is the delete-one jackknife's, corrected for its excess. One `k`
+    gives the estimate of the paper as it is, with no allowance for its bias. `variant=2` is the paper's second
+    estimate, of one k, with the sides of the rectangle that holds the k neighbours in place of one distance, and no
+    interval: $\psi(k) - 1/k + \psi(n) - \langle \psi(n_x) + \psi(n_y) \rangle$, where rows on a side count as well.
 
     With `scores`, each column is replaced by the normal scores of its ranks, so that no monotone map of a column
     matters, and equal values are put in an order that depends on nothing but the data. `scores=False` keeps the
     geometry of several columns, each variable divided by its spread; equal values are then an error in the result,
     which a `TieWarning` tells. Constant columns tell nothing and are left out. No interval is given where the estimate
-    saturates or rests on the model of its bias, and beyond 6 columns.
+    saturates or rests on the model of its bias, where one column of x and one of y, or their distances from the centre,
+    tell more of each other than all columns are said to, and beyond 6 columns. The notes tell where the estimate at
+    k = 10 is not yet that at 5, which is what half of the rows would change.
 
     Rows of unequal weight, a `given`, discrete columns and divergences other than KL are refused. Raises
-    `InvalidInputError` with no more than k rows. Source: [kraskov2004], [efron1981].
+    `InvalidInputError` with no more than k rows. Source: [kraskov2004], [efron1981], [hoeting1999].
 
     >>> import kullback as kb
     >>> x = [0.0, 1.0, 2.0, 3.0]
@@ -120,9 +116,9 @@ class KSG(InformationMethod):
             reason = f"{problem.n} rows leave no neighbour to spare for an error"
             return Estimate(ksg_pass.value(joint, needed), math.inf, distrust=reason, notes=notes)
         notes = (*notes, *self._ties(ranks))
-        weighting = weigh(problem.n, information_prior(both.shape[1])) if self.k is None else single(self.k)
-        found = _weighted(joint, weighting, both.shape[1])
-        reason = found.distrust
+        chosen = averaging(problem.n, information_priors(both.shape[1])) if self.k is None else alone(self.k)
+        found = _weighted(joint, chosen, both.shape[1])
+        reason = found.distrust or _refuted(found, ranks, x.shape[1])
         if not self.scores and both.shape[1] == 2:
             reason = reason or _distorted(joint, _joint(both, 1, ranks), found.standard_error)
         return Estimate(
@@ -168,15 +164,6 @@ def k_to_test(n: int) -> int:
     return max(1, min(n // 16, _TESTED))
 
 
-def scored_pair(places: NDArray[np.int64]) -> Joint | ScorePair:
-    """Two columns of normal scores: the rows ascend in x, and have these places in y."""
-    column = scores(len(places))
-    pair = ScorePair.of(column, places)
-    if pair is not None:
-        return pair
-    return _searched(np.column_stack([column, column[places]]), 1)
-
-
 def _varying(problem: JointSample) -> tuple[Floats, Floats, tuple[str, ...]]:
     """The columns of x and y that are not constant, and a note about those that are."""
     kept = []
@@ -214,24 +201,49 @@ def _margin(columns: Floats) -> Margin:
     return SortedColumn.of(columns[:, 0]) if columns.shape[1] == 1 else Block.of(columns)
 
 
-def _weighted(joint: Joint | ScorePair, weighting: Weighting, dimension: int) -> Estimate:
+def _weighted(joint: Joint | ScorePair, chosen: Averaging, dimension: int) -> Estimate:
     """The weighted estimate, its corrected jackknife error, and what speaks against trusting it."""
-    n, w = joint.n, weighting.weights
-    move = w - np.eye(len(w))[min(4, len(w) - 1)]  # from k = 5, the fifth of the grid
-    found = ksg_pass.run(joint, weighting.ks, np.stack([w, move]))
+    n, size = joint.n, len(chosen.ks)
+    anchor = np.eye(size)[min(4, size - 1)]  # k = 5, the fifth of the grid
+    found = ksg_pass.run(joint, chosen.ks, np.vstack([chosen.weights, anchor]))
+    shares = chosen.shares(found.values)
+    w = shares @ chosen.weights
     value = float(w @ found.values)
-    plain = jackknife(found.deleted)
-    excess = information_excess().matrix(weighting.ks)
-    variance = corrected(float(plain[0, 0]), w, excess, n)
-    noise = corrected(float(plain[1, 1]), move, excess, n, floor=0.3)
-    lean = abs(float(move @ found.values)) / math.sqrt(noise) if noise > 0 else 0.0
-    notes = []
+    spread = jackknife(found.deleted)
+    plain = [float(c @ spread @ c) for c in (np.append(shares, 0.0), np.append(shares, -1.0))]
+    excess = information_excess().matrix(chosen.ks)
+    variance = corrected(plain[0], w, excess, n)
+    noise = corrected(plain[1], w - anchor, excess, n, floor=0.3)
+    lean = abs(float((w - anchor) @ found.values)) / math.sqrt(noise) if noise > 0 else 0.0
+    left = chosen.bias_error(found.values, shares)
+    notes = _moves(chosen.ks, found.values, math.hypot(math.sqrt(variance), left))
     if lean > 3:
         notes.append(f"the correction of bias moved the value by {lean:.0f} of its own standard errors")
-    if weighting.bias_error**2 > variance:
+    if left**2 > variance:
         notes.append("what bias may be left outweighs chance in the interval")
-    reason = _distrust(value, found.inside, n, weighting.ks, dimension, lean)
-    return Estimate(value, math.sqrt(variance), weighting.bias_error, None, reason, tuple(notes))
+    reason = _distrust(value, found.inside, n, chosen.ks, dimension, lean)
+    return Estimate(value, math.sqrt(variance), left, None, reason, tuple(notes))
+
+
+def _moves(ks: tuple[int, ...], values: Floats, error: float) -> list[str]:
+    """Whether more rows still change the value: k neighbours among half of them are 2 k among all."""
+    if not {5, 10} <= set(ks):
+        return []
+    step = float(values[ks.index(5)] - values[ks.index(10)])
+    if abs(step) <= error:
+        return []
+    return [f"before correction the value moves by {step:+.2g} nats from half of the rows to all of them"]
+
+
+def _refuted(found: Estimate, ranks: Ranked, width: int) -> str:
+    """A part of x and a part of y that tell more of each other than x and y are said to."""
+    columns = ranks.places.shape[1]
+    if not 2 < columns <= _MODELLED:
+        return ""
+    most, where = ksg_parts.most(ranks.places, width)
+    if most <= found.value + 2 * math.hypot(found.standard_error, found.bias_error):
+        return ""
+    return f"{where} alone share {most:.2g} nats, which all columns together cannot fall short of"
 
 
 def _distrust(value: float, inside: float, n: int, ks: tuple[int, ...], dimension: int, lean: float) -> str:

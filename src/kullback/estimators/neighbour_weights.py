@@ -29,6 +29,12 @@ class BiasPrior:
     spreads: tuple[float, float]
     noise: float
 
+    def covariances(self, ks: tuple[int, ...], n: int) -> tuple[Floats, Floats]:
+        r"""That of the noise (K, K), and $t_j u_j$ (2, K), whose products are that of the bias."""
+        low, high = _pairs(ks)
+        powers = np.array([[(k / n) ** g for k in ks] for g in self.exponents])
+        return self.noise / n * (low / high) ** 0.3 / high, powers * np.array(self.spreads)[:, None]
+
 
 @dataclass(frozen=True)
 class Excess:
@@ -84,11 +90,8 @@ def weigh(n: int, prior: BiasPrior) -> Weighting:
     (0.2, 0.0235)
     """
     ks = grid(n)
-    low, high = _pairs(ks)
-    powers = np.array([[(k / n) ** g for k in ks] for g in prior.exponents])
-    scaled = powers * np.array(prior.spreads)[:, None]
-    total = prior.noise / n * (low / high) ** 0.3 / high + scaled.T @ scaled
-    raw = np.linalg.solve(total, np.ones(len(ks)))
+    noise, scaled = prior.covariances(ks, n)
+    raw = np.linalg.solve(noise + scaled.T @ scaled, np.ones(len(ks)))
     w = raw / raw.sum()
     w.setflags(write=False)  # the cache hands out this very array
     return Weighting(ks, w, float(np.linalg.norm(scaled @ w)))

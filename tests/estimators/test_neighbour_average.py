@@ -1,0 +1,132 @@
+"""Averages over priors of the bias: which prior a curve over k speaks for, and what that does to the interval."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import kullback as kb
+from kullback.estimators import KSG, ksg_parts
+from kullback.estimators.neighbour_average import Averaging, alone, averaging, information_priors
+from kullback.estimators.neighbour_weights import BiasPrior
+from kullback.estimators.normal_scores import ranked
+
+N = 2000
+K = np.array(averaging(N, information_priors(2)).ks)
+
+
+@pytest.mark.parametrize("dimension", [2, 3, 4, 6])
+@pytest.mark.parametrize("n", [2, 5, 30, N])
+def test_weights_add_up_to_one_whatever_the_curve(dimension: int, n: int) -> None:
+    found = averaging(n, information_priors(dimension))
+    assert found.weights.sum(axis=1) == pytest.approx(1.0)
+    curve = np.random.default_rng(n).normal(size=len(found.ks))
+    shares = found.shares(curve)
+    assert shares.sum() == pytest.approx(1.0)
+    assert shares == pytest.approx(found.shares(curve + 7.0))  # the value itself speaks for no prior
+
+
+def test_shares_are_the_densities_of_the_contrasts() -> None:
+    priors = ((2.0, BiasPrior((0.5, 1.0), (0.5, 2.0), 1.0)), (1.0, BiasPrior((1.0, 2.0), (3.0, 9.0), 2.0)))
+    found = averaging(30, priors)
+    curve = np.random.default_rng(1).normal(size=len(found.ks)) / 10
+    logs = []
+    for share, prior in priors:
+        noise, spread = prior.covariances(found.ks, 30)
+        full = noise + spread.T @ spread
+        steps = np.diff(np.eye(len(found.ks)), axis=0)  # other contrasts than those of the code
+        seen, moved = steps @ full @ steps.T, steps @ curve
+        quadratic = moved @ np.linalg.solve(seen, moved) + np.linalg.slogdet(seen)[1]
+        logs.append(math.log(share) - 0.5 * float(quadratic))
+    expected = np.exp(np.array(logs) - max(logs))
+    assert found.shares(curve) == pytest.approx(expected / expected.sum())
+
+
+@pytest.mark.parametrize(("power", "size", "holds"), [(0.5, 1.2, 1), (2.0, 4000.0, 2), (1.0, 0.0, 1)])
+def test_a_curve_without_noise_finds_its_prior_and_its_limit(power: float, size: float, holds: int) -> None:
+    found = averaging(N, information_priors(2))
+    curve = 0.7 - size * (K / N) ** power
+    shares = found.shares(curve)
+    assert np.argmax(shares) == holds
+    value = float(shares @ found.weights @ curve)
+    assert abs(value - 0.7) < 0.01 + 0.2 * abs(curve[-1] - 0.7)
+
+
+def test_what_priors_disagree_on_widens_the_interval() -> None:
+    found = Averaging(
+        (1, 2), np.array([[2.0, -1.0], [1.0, 0.0]]), np.array([0.3, 0.0]), np.zeros((2, 2, 2)), np.zeros(2)
+    )
+    halves = found.shares(np.array([1.0, 0.0]))
+    assert halves.tolist() == [0.5, 0.5]
+    # values 2 and 1: half a nat off their mean; and 0.3 for half the probability
+    assert found.bias_error(np.array([1.0, 0.0]), halves) == pytest.approx(math.sqrt(0.25 + 0.045))
+    assert alone(3).bias_error(np.array([1.0]), np.ones(1)) == 0.0
+
+
+def student(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two vectors of three columns that share nothing but their scale."""
+    rng = np.random.default_rng(seed)
+    scale = 1 / np.sqrt(rng.gamma(0.5, size=(n, 1)))
+    return scale * rng.normal(size=(n, 3)), scale * rng.normal(size=(n, 3))
+
+
+def test_radii_that_tell_more_than_all_columns_withdraw_the_interval() -> None:
+    x, y = student(400, 1)
+    found = kb.mutual_information(x, y, method=KSG())
+    assert found.low == -math.inf
+    assert "distances of x and of y from their centres alone" in found.notes[0]
+
+
+def test_one_column_among_noise_withdraws_the_interval() -> None:
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(400, 4))
+    y = np.sin(4 * x[:, 0]) + 0.1 * rng.normal(size=400)
+    found = kb.mutual_information(x, y, method=KSG())
+    assert found.low == -math.inf
+    assert "column 0 of x and column 0 of y" in found.notes[0]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_parts_of_normal_columns_do_not(seed: int) -> None:
+    rng = np.random.default_rng([3, seed])
+    x = rng.normal(size=(400, 2))
+    y = x + 1.5 * rng.normal(size=(400, 2))
+    assert math.isfinite(kb.mutual_information(x, y, method=KSG()).low)
+
+
+def test_parts_are_estimates_of_pairs() -> None:
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=(2, 200, 2))
+    y[:, 1] += x[:, 0]
+    most, where = ksg_parts.most(ranked(np.hstack([x, y])).places, 2)
+    assert where == "column 0 of x and column 1 of y"
+    pair = kb.mutual_information(x[:, 0], y[:, 1], method=KSG(k=5)).value
+    assert most == pytest.approx(pair, abs=1e-12)
+
+
+def test_what_half_of_the_rows_would_change_is_told() -> None:
+    rng = np.random.default_rng(5)
+    x = rng.random(500)
+    wave = np.sin(30 * x) + 0.1 * rng.normal(size=500)
+    told = " ".join(kb.mutual_information(x, wave, method=KSG()).notes)
+    assert "from half of the rows to all of them" in told
+    quiet = kb.mutual_information(x, x + rng.normal(size=500), method=KSG()).notes
+    assert not any("half of the rows" in note for note in quiet)
+
+
+def test_two_halves_move_as_the_note_says() -> None:
+    def at(rows: np.ndarray, k: int) -> float:
+        return kb.mutual_information(rows[:, 0], rows[:, 1], method=KSG(k=k)).value
+
+    moves = []
+    for seed in range(20):
+        rng = np.random.default_rng([6, seed])
+        x = rng.random(400)
+        rows = np.column_stack([x, np.sin(20 * x) + 0.3 * rng.normal(size=400)])
+        halves = (at(rows[:200], 5) + at(rows[200:], 5)) / 2
+        moves.append((at(rows, 5) - halves, at(rows, 5) - at(rows, 10)))
+    split, curve = np.mean(moves, axis=0)
+    assert split > 0.05
+    assert curve == pytest.approx(split, abs=0.02)
