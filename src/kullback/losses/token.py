@@ -88,8 +88,9 @@ def per_token(
     r"""$D(\text{teacher}_i \| \text{student}_i)$ of every row, in the shape of the leading axes.
 
     Rows that do not count are 0. Arguments as in `loss`. With heads no logits are kept: the backward pass makes them
-    once more, so that any function of the values can be trained at the memory of a chunk. Only of no more rows than
-    hidden states have dimensions they are kept, unless `engine` has a budget. In nats.
+    once more, and gradients in one sweep from three numbers a row (both log-normalisers and a mean; one more where both
+    sides learn, or of `renyi`), so that any function of the values can be trained at the memory of a chunk. Only of no
+    more rows than hidden states have dimensions they are kept, which is quicker, unless `engine` has a budget. In nats.
 
     >>> import torch, kullback as kb
     >>> p = torch.tensor([[0.5, 0.5]]).log(); q = torch.tensor([[0.25, 0.75]]).log()

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from kullback.divergences import Divergence
 from kullback.errors import InvalidInputError
+from kullback.losses.engines.again import Slopes, again, left
 from kullback.losses.engines.chunks import Engine
 from kullback.losses.engines.parallel import fingerprint
-from kullback.losses.engines.rows import HERE, Classes, rows
-from kullback.losses.engines.sides import Form, Parts, side
+from kullback.losses.engines.rows import HERE, Classes, Rows, rows
+from kullback.losses.engines.sides import Form, Parts, Side, side
 
 
 @dataclass(frozen=True)
@@ -43,31 +44,30 @@ class Plan:
 
 
 class Made(NamedTuple):
-    """Values of the rows that count, and gradients towards the six tensors."""
+    """Values of the rows that count, what is left of these, and gradients towards the six tensors."""
 
     values: Tensor
+    numbers: list[Tensor]
     gradients: tuple[Tensor | None, ...]
 
 
-def run(plan: Plan, parts: tuple[Parts, Parts], needs: Sequence[bool], factors: Tensor | None) -> Made:
-    """Values, and where `factors` are given the gradients of Σ factor × value; `needs` goes with the six tensors."""
+def run(
+    plan: Plan,
+    parts: tuple[Parts, Parts],
+    needs: Sequence[bool],
+    factors: Tensor | None,
+    numbers: Sequence[Tensor] | None = None,
+) -> Made:
+    """Values, and where `factors` are given the gradients of Σ factor × value; `needs` goes with the six tensors.
+
+    Without factors, what is left for a second pass; from these `numbers` it makes gradients alone.
+    """
     first = parts[0][0]
     count = len(first) if plan.rows is None else len(plan.rows)
     wanted = (needs[:3], needs[3:]) if factors is not None else ([False] * 3,) * 2
-    width = len(parts[0][1]) if parts[0][1] is not None else first.shape[-1]
-    most, step = plan.classes.steps(
-        _rows_of_chunk(plan, parts, count),
-        width,
-        first.device,
-        lambda: plan.same(wanted, parts),
-        compiled=plan.engine.compiled,
-    )
-    sides = [
-        side(form, part, plan.rows, n, most, factors)
-        for form, part, n in zip(plan.forms, parts, wanted, strict=True)
-    ]
-    asked = (sides[0].needs, sides[1].needs)
-    values = []
+    sides, most, step = _opened(plan, parts, wanted, factors, count)
+    asked, later = (any(wanted[0]), any(wanted[1])), (any(needs[:3]), any(needs[3:]))
+    found: list[tuple[Tensor, list[Tensor]]] = []
     for start in range(0, count, most):
         stop = min(start + most, count)
         for each in sides:
@@ -75,17 +75,59 @@ def run(plan: Plan, parts: tuple[Parts, Parts], needs: Sequence[bool], factors: 
         for low in range(0, stop - start, step):
             high = min(low + step, stop - start)
             blocks = [each.block(low, high) for each in sides]
-            pair = _alike(blocks)
-            found = rows(plan.d, *pair, asked, compiled=plan.engine.compiled, classes=plan.classes)
-            values.append(found.value)
-            for each, z, gradient in zip(sides, blocks, found[1:], strict=True):
+            if numbers is None:
+                made = _first(plan, blocks, asked)
+                found.append((made.value, left(plan.d, made, later) if factors is None else []))
+                slopes = made.slopes
+            else:
+                slopes = _second(plan, blocks, asked, [x[start + low : start + high] for x in numbers])
+            for each, z, gradient in zip(sides, blocks, slopes, strict=True):
                 if gradient is not None:
                     each.put(low, z, gradient)
         for each in sides:
             if each.needs:
                 each.close()
-    made = torch.cat(values) if values else first.new_zeros(0, dtype=torch.float32)
-    return Made(made, plan.classes.hidden(tuple(g for each in sides for g in each.gradients())))
+    gradients = plan.classes.hidden(tuple(g for each in sides for g in each.gradients()))
+    return Made(*_joined(found, first.device), gradients)
+
+
+def _opened(
+    plan: Plan,
+    parts: tuple[Parts, Parts],
+    wanted: Sequence[Sequence[bool]],
+    factors: Tensor | None,
+    count: int,
+) -> tuple[list[Side], int, int]:
+    """Both sides, and how many rows a chunk and a block of one have."""
+    width = len(parts[0][1]) if parts[0][1] is not None else parts[0][0].shape[-1]
+    most, step = plan.classes.steps(
+        _rows_of_chunk(plan, parts, count),
+        width,
+        parts[0][0].device,
+        lambda: plan.same(wanted, parts),
+        compiled=plan.engine.compiled,
+    )
+    sides = [
+        side(form, part, plan.rows, n, most, factors)
+        for form, part, n in zip(plan.forms, parts, wanted, strict=True)
+    ]
+    return sides, most, step
+
+
+def _first(plan: Plan, blocks: list[Tensor], asked: tuple[bool, bool]) -> Rows:
+    return rows(plan.d, *_alike(blocks), asked, compiled=plan.engine.compiled, classes=plan.classes)
+
+
+def _second(plan: Plan, blocks: list[Tensor], asked: tuple[bool, bool], numbers: list[Tensor]) -> Slopes:
+    return again(plan.d, *_alike(blocks), numbers, asked, compiled=plan.engine.compiled, classes=plan.classes)
+
+
+def _joined(found: list[tuple[Tensor, list[Tensor]]], device: torch.device) -> tuple[Tensor, list[Tensor]]:
+    """Values and numbers of all blocks."""
+    if not found:
+        return torch.zeros(0, device=device), []
+    values, numbers = zip(*found, strict=True)
+    return torch.cat(values), [torch.cat(x) for x in zip(*numbers, strict=True)]
 
 
 def _rows_of_chunk(plan: Plan, parts: tuple[Parts, Parts], count: int) -> int:
@@ -108,7 +150,7 @@ class Total(torch.autograd.Function):
     def forward(ctx: Any, plan: Plan, factors: Tensor, *parts: Tensor | None) -> Tensor:  # type: ignore[override]
         """Keeps the gradients for the backward pass."""
         needs = ctx.needs_input_grad[2:]
-        values, gradients = _quietly(plan, parts, needs, factors)
+        values, _, gradients = _quietly(plan, parts, needs, factors)
         ctx.plan, ctx.places = plan, [g is not None for g in gradients]
         ctx.save_for_backward(factors, values, *parts, *(g for g in gradients if g is not None))
         return (values.double() * factors.double()).sum().to(values.dtype)
@@ -126,28 +168,36 @@ class Total(torch.autograd.Function):
 
 
 class PerRow(torch.autograd.Function):
-    """The values themselves; the backward pass makes the logits once more."""
+    """The values themselves; the backward pass makes the logits once more, and gradients from three numbers a row."""
 
     @staticmethod
     def forward(ctx: Any, plan: Plan, *parts: Tensor | None) -> Tensor:  # type: ignore[override]
-        """Keeps nothing but the inputs."""
+        """Keeps the inputs and what is left of every row."""
+        values, numbers, _ = _quietly(plan, parts, ctx.needs_input_grad[1:], None)
         ctx.plan = plan
-        ctx.save_for_backward(*parts)
-        return _quietly(plan, parts, (False,) * 6, None).values
+        ctx.save_for_backward(*parts, *numbers)
+        return values
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> Any:
         """Makes the logits once more, with what comes from above as factors."""
-        parts, up = ctx.saved_tensors, upstream[0]
+        parts, numbers, up = ctx.saved_tensors[:6], ctx.saved_tensors[6:], upstream[0]
         if torch.is_grad_enabled():
             return None, *_by_tape(ctx.plan, up, parts, (False, *ctx.needs_input_grad[1:]), None)[1:]
-        return None, *_quietly(ctx.plan, parts, ctx.needs_input_grad[1:], up).gradients
+        return None, *_quietly(ctx.plan, parts, ctx.needs_input_grad[1:], up, numbers).gradients
 
 
-def _quietly(plan: Plan, parts: Sequence[Any], needs: Sequence[bool], factors: Tensor | None) -> Made:
+def _quietly(
+    plan: Plan,
+    parts: Sequence[Any],
+    needs: Sequence[bool],
+    factors: Tensor | None,
+    numbers: Sequence[Tensor] | None = None,
+) -> Made:
+    pair = (parts[0], parts[1], parts[2]), (parts[3], parts[4], parts[5])
     # autocast would halve what has to be single
     with torch.autocast(parts[0].device.type, enabled=False), torch.no_grad():
-        return run(plan, ((parts[0], parts[1], parts[2]), (parts[3], parts[4], parts[5])), needs, factors)
+        return run(plan, pair, needs, factors, numbers)
 
 
 def _scaled(made: Tensor, up: Tensor) -> Tensor:

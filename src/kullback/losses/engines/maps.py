@@ -34,6 +34,10 @@ class Map:
         growth = torch.where(doubtful, 0.0, growth)
         return torch.log1p(growth) * (self.weight / rest), self.weight * self.order / (1.0 + growth), doubtful
 
+    def derivative(self, mapped: Tensor) -> Tensor:
+        """The derivative from a mapped value."""
+        return self.weight * self.order * torch.exp(mapped * ((1.0 - self.order) / self.weight))
+
 
 def as_map(d: Divergence) -> Map | None:
     """The map that makes `d` of an f-divergence, `None` where there is none."""

@@ -43,15 +43,15 @@ class Across(Classes):
 
         def kernel(student: Tensor, teacher: Tensor) -> list[Tensor]:
             # masses among the classes that are here, and from their log-sum-exps those among all of them
-            (q, log_q), (p, log_p) = masses(student), masses(teacher)
-            here = torch.stack([log_q, log_p])
+            (q, *of_q), (p, *of_p) = masses(student), masses(teacher)
+            here = torch.stack([of_q[0] + of_q[1], of_p[0] + of_p[1]])
             top = self.largest(here.clone())
-            everywhere = top + self.total(torch.exp(here - top)).log()
-            (q, pull), (p, push), sums = finish(student, teacher, q, p, here, everywhere)
+            rest = self.total(torch.exp(here - top)).log()
+            (q, pull), (p, push), sums = finish(student, teacher, q, p, here, top + rest)
             pulled, pushed, far = self.total(sums)
             found = [(pulled + pushed)[:, 0], torch.where(far > 0, math.inf, 0.0)[:, 0]]
-            found += [pull, q, pulled] if needs[0] else []
-            return found + ([push, p, pushed] if needs[1] else [])
+            found += [top[0], rest[0], top[1], rest[1], pulled, pushed]
+            return found + ([pull, q] if needs[0] else []) + ([push, p] if needs[1] else [])
 
         return kernel
 

@@ -49,12 +49,30 @@ class Slope(NamedTuple):
             self.mass[index], self.total[index] = 0.0, 0.0
 
 
+class Numbers(NamedTuple):
+    r"""What else the kernel finds of a row, in columns: max z, $\log \sum e^{z - \max z}$, the sums of the parts."""
+
+    top_q: Tensor
+    rest_q: Tensor
+    top_p: Tensor
+    rest_p: Tensor
+    pulled: Tensor
+    pushed: Tensor
+    far: Tensor  # where none of them is to be trusted, one of every row
+
+
 class Rows(NamedTuple):
-    """Values of shape (rows,), and the gradients of their sum, `None` where nobody asked."""
+    """Values of shape (rows,), and the gradients of their sum, `None` where nobody asked; no numbers by the noun."""
 
     value: Tensor
     to_student: Slope | None
     to_teacher: Slope | None
+    numbers: Numbers | None = None
+
+    @property
+    def slopes(self) -> tuple[Slope | None, Slope | None]:
+        """Towards student and teacher."""
+        return self.to_student, self.to_teacher
 
 
 class Classes:
@@ -63,7 +81,7 @@ class Classes:
     def kernel(
         self, d: FDivergence, needs: tuple[bool, bool], *, compiled: bool
     ) -> Callable[[Tensor, Tensor], list[Tensor]]:
-        """Makes values, sizes beyond which they are not to be trusted, and part, mass and total of the gradients."""
+        """Makes values, sizes beyond which these are not to be trusted, six numbers, parts and masses of gradients."""
         return (_compiled if compiled else _kernel)(d, needs)
 
     def carefully(self, d: Divergence, student: Tensor, teacher: Tensor, needs: tuple[bool, bool]) -> Rows:
@@ -110,14 +128,16 @@ def rows(
         if found is None:
             return classes.carefully(d, student, teacher, needs)
         return _through(found, d, student, teacher, needs, compiled, classes)
-    value, size, *parts = classes.kernel(d, needs, compiled=compiled)(student, teacher)
+    value, size, *made = classes.kernel(d, needs, compiled=compiled)(student, teacher)
     far = ~(size < reach(ops(student), student, d.steepness))  # also where it is NaN
     close = ~far & (value < _nearness(d))
     if bool(close.any()):
         index = close.nonzero()[:, 0]
         value[index] = classes.carefully(d, student[index], teacher[index], (False, False)).value
-    made = iter(Slope(*three) for three in zip(*[iter(parts)] * 3, strict=True))
-    found = Rows(value, *(next(made) if need else None for need in needs))
+    numbers, parts = Numbers._make([*made[:6], far]), iter(made[6:])
+    totals = zip(needs, (numbers.pulled, numbers.pushed), strict=True)
+    slopes = [Slope(next(parts), next(parts), total) if need else None for need, total in totals]
+    found = Rows(value, slopes[0], slopes[1], numbers)
     return _done_again(d, far, student, teacher, needs, classes, found)
 
 
@@ -130,10 +150,13 @@ def _through(
     compiled: bool,
     classes: Classes,
 ) -> Rows:
-    inner, *gradients = rows(mapped.inner, student, teacher, needs, compiled=compiled, classes=classes)
-    value, derivative, doubtful = mapped(inner)
-    scaled = [None if g is None else g.times(derivative) for g in gradients]
-    return _done_again(d, doubtful, student, teacher, needs, classes, Rows(value, *scaled))
+    inner = rows(mapped.inner, student, teacher, needs, compiled=compiled, classes=classes)
+    value, derivative, doubtful = mapped(inner.value)
+    to_student, to_teacher = (None if g is None else g.times(derivative) for g in inner.slopes)
+    assert inner.numbers is not None
+    numbers = inner.numbers._replace(far=inner.numbers.far | doubtful)
+    found = Rows(value, to_student, to_teacher, numbers)
+    return _done_again(d, doubtful, student, teacher, needs, classes, found)
 
 
 def _done_again(
@@ -150,7 +173,7 @@ def _done_again(
         index = which.nonzero()[:, 0]
         again = classes.carefully(d, student[index], teacher[index], needs)
         found.value[index] = again.value
-        for whole, part in zip(found[1:], again[1:], strict=True):
+        for whole, part in zip(found.slopes, again.slopes, strict=True):
             if whole is not None and part is not None:
                 whole.replace(index, part.made())
     return found
@@ -179,7 +202,8 @@ def carefully(
         made = iter([torch.zeros_like(x) for x in asked])
     else:
         made = iter(torch.autograd.grad(total, asked))
-    return Rows(value, *(Slope(next(made)) if need else None for need in needs))
+    to_student, to_teacher = (Slope(next(made)) if need else None for need in needs)
+    return Rows(value, to_student, to_teacher)
 
 
 @cache
@@ -191,18 +215,14 @@ def _nearness(d: FDivergence) -> float:
 
 def _kernel(d: FDivergence, needs: tuple[bool, bool]) -> Callable[[Tensor, Tensor], list[Tensor]]:
     def kernel(student: Tensor, teacher: Tensor) -> list[Tensor]:
-        (q, log_q), (p, log_p) = masses(student), masses(teacher)
+        (q, *of_q), (p, *of_p) = masses(student), masses(teacher)
         # what rounding leaves in the log-sum-exps is one constant a row, which centring removes
-        r = (teacher - student).sub_(log_p - log_q)
+        r = (teacher - student).sub_((of_p[0] + of_p[1]) - (of_q[0] + of_q[1]))
         push, pull = d._both(p, q, r)
         pulled, pushed = _sum(pull), _sum(push)
-        found = [(pulled + pushed)[:, 0], r.abs_().amax(-1)]
+        found = [(pulled + pushed)[:, 0], r.abs_().amax(-1), *of_q, *of_p, pulled, pushed]
         # the last step of the gradients is left to the caller: fused, it would take all of this a second time
-        if needs[0]:
-            found += [pull, q, pulled]
-        if needs[1]:
-            found += [push, p, pushed]
-        return found
+        return found + ([pull, q] if needs[0] else []) + ([push, p] if needs[1] else [])
 
     return kernel
 
@@ -227,15 +247,15 @@ def _sum(x: Tensor) -> Tensor:
     return total if whole == x.shape[-1] else total + x[..., whole:].sum(-1, keepdim=True)
 
 
-def masses(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Softmax and log-sum-exp of every row."""
+def masses(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Softmax, and the log-sum-exp of every row in two parts: the maximum and what comes on top of it."""
     top = logits.amax(-1, keepdim=True)
     if torch.compiler.is_compiling():
         e = torch.exp(logits - top)
         total = _sum(e)
-        return e * (1.0 / total), top + total.log()
+        return e * (1.0 / total), top, total.log()
     # outside a fused loop softmax is the quicker exponential, and the largest mass tells the sum
     masses = torch.softmax(logits, -1)
     # its sum runs in a few long lanes, which swallow small masses next to one of nearly 1; this one is pairwise
     masses = masses.mul_(masses.sum(-1, keepdim=True).reciprocal_())
-    return masses, top - masses.amax(-1, keepdim=True).log()
+    return masses, top, -masses.amax(-1, keepdim=True).log()

@@ -98,8 +98,8 @@ def _gradients(
         parts: tuple[Tensor | None, ...] = (None, None)
         if up.divergence is not None and plan.d is not None:
             ask = (asked[1], asked[0])
-            _, *reverse = rows(plan.d, blocks[1], blocks[0], ask, compiled=run.compiled)
-            parts = tuple(None if x is None else x.made() for x in reversed(reverse))
+            found = rows(plan.d, blocks[1], blocks[0], ask, compiled=run.compiled)
+            parts = tuple(None if x is None else x.made() for x in reversed(found.slopes))
         for i, z in zip(used, blocks, strict=True):
             if asked[i]:
                 of_choice = [None if x is None else x[place] for x in towards[i]]
