@@ -12,6 +12,8 @@ import kullback as kb
 from kullback.bounds import by_log_ratio
 from kullback.errors import DTypeError, InvalidInputError, ShapeError, UnsupportedPairError
 from kullback.estimators.ratios import KLIEP, ULSIF, ClassifierRatio, Variational, from_scores
+from kullback.estimators.ratios.beyond import beyond, unlimited
+from kullback.estimators.ratios.scores import Scores
 
 NOUNS = (
     kb.js, kb.squared_hellinger, kb.total_variation, kb.kl, kb.reverse_kl, kb.pearson_chi2, kb.alpha(0.5),
@@ -209,3 +211,29 @@ def test_intervals_cover(case: str) -> None:
         hits += answer.low <= truth <= answer.high
     # 1 in 150 runs of intervals of 95 % do worse than 52; on heavy tails they cover about 90 %, as documented
     assert hits >= (47 if case == "Student and normal" else 52), f"{hits} of 60"
+
+
+def of_student(d: kb.FDivergence, seed: int) -> kb.Answer:
+    r = np.random.default_rng([29, seed])
+    return kb.estimate(d, r.standard_t(3, 400), r.normal(size=400), method=ClassifierRatio(), seed=seed)
+
+
+def test_what_lies_beyond_the_other_sample_limits_what_is_promised() -> None:
+    top, rest = np.log([8.0, 2.0]), np.zeros(9)
+    scores = Scores(np.append(top[:1], rest), np.append(top[1:], rest))
+    mirrored = Scores(-scores.at_q, -scores.at_p)
+    assert beyond(kb.kl, scores) == pytest.approx(math.log(4) / 10, rel=1e-12)  # one row in ten
+    assert beyond(kb.reverse_kl, mirrored) == pytest.approx(math.log(4) / 10, rel=1e-12)
+    assert "upper limit" in unlimited(kb.kl, 0.1, 0.2)
+    assert not unlimited(kb.js, 0.1, 0.2)
+    assert not unlimited(kb.kl, 0.05, 0.2)
+    assert of_student(kb.kl, 0).high == math.inf
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("d", [kb.squared_hellinger, kb.kl], ids=str)
+def test_heavy_tails_are_covered_or_told(d: kb.FDivergence) -> None:
+    truth = kb.between(d, stats.t(3), stats.norm(0, 1)).value
+    found = [of_student(d, seed) for seed in range(40)]
+    hits = sum(answer.low <= truth <= answer.high for answer in found)
+    assert hits >= 33, f"{hits} of 40"  # 1 in 25 intervals of 90 % do worse

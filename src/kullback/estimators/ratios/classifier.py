@@ -29,9 +29,10 @@ class ClassifierRatio(CrossFitted):
 
     The value is the held-out variational bound, which is at most the divergence in expectation, plus the bias that
     halving the models' rows reveals: an estimate, no bound. The interval counts the standard error of the held-out
-    terms, that bias, and what counts in cells of about fifty rows say is missed. It covers near its level on smooth
-    laws, and 0.8 to 0.9 instead of 0.95 for heavy tails in a few hundred rows. In many dimensions cells are too coarse
-    to see what a poor classifier misses; `Variational` then gives what is certain.
+    terms, that bias, what counts in cells of about fifty rows say is missed, and twice what rows beyond all rows of the
+    other sample add; a divergence without an upper limit that rests on such rows has no interval. It covers near its
+    level on smooth laws, and about 0.9 instead of 0.95 for heavy tails in a few hundred rows. In many dimensions cells
+    are too coarse to see what a poor classifier misses; `Variational` then gives what is certain.
     Raises `InvalidInputError` for fewer than four rows of a sample a fold, `DTypeError` for a model without
     `predict_proba`, `MissingDependencyError` without scikit-learn. Source: [kandasamy2015], [nguyen2010].
 

@@ -11,6 +11,7 @@ from kullback.divergences import FDivergence, kl
 from kullback.errors import InvalidInputError
 from kullback.estimators.method import DivergenceMethod, Estimate
 from kullback.estimators.problem import TwoSamples
+from kullback.estimators.ratios.beyond import beyond, unlimited
 from kullback.estimators.ratios.cells import missed
 from kullback.estimators.ratios.finer import finer
 from kullback.estimators.ratios.model import RatioModel
@@ -19,6 +20,7 @@ from kullback.estimators.ratios.scores import Scores, direct
 from kullback.estimators.ratios.views import refusal, view
 
 PER_FOLD = 4  # rows of each sample in a fold, at least
+_HIDDEN = 2.0  # heavy tails hide about as much again as a model finds beyond the rows of the other law
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def corrected(d: FDivergence, p: Rows, q: Rows, scores: tuple[Scores, ...]) -> E
     """The estimate without the bias that halving the rows of the models doubles, which is left as a doubt too.
 
     That bias is what fitted coefficients cost, inverse to the number of rows; how far the models of the halves differ
-    tells the noise of the fit, and what no number of rows mends is judged in cells.
+    tells the noise of the fit, and what no number of rows mends is judged in cells and beyond the rows of either law.
     """
     full, *halves = scores
     first, second = (half.value(d) for half in halves)
@@ -68,9 +70,10 @@ def corrected(d: FDivergence, p: Rows, q: Rows, scores: tuple[Scores, ...]) -> E
     found = direct(d, full)
     if not math.isfinite(drift):
         return replace(found, distrust=found.distrust or "models of half the rows give no finite number")
-    doubt = math.hypot(drift, 0.5 * (first - second), missed(d, p, q, full))
+    far = beyond(d, full)
+    doubt = math.hypot(drift, 0.5 * (first - second), missed(d, p, q, full), _HIDDEN * far)
     drift_of_kl = full.value(kl) - 0.5 * sum(half.value(kl) for half in halves)
-    reason = found.distrust or finer(p, q, full, abs(drift_of_kl))
+    reason = found.distrust or finer(p, q, full, abs(drift_of_kl)) or unlimited(d, far, found.standard_error)
     return replace(found, value=found.value + drift, bias_error=doubt, distrust=reason)
 
 
