@@ -42,7 +42,7 @@ ENGINES = {
     "tokenizers": ("losses/trainers/",),
     "accelerate": ("losses/trainers/",),
     "lightning": (),
-    "trl": (),
+    "trl": ("losses/trainers/",),
     "jinja2": ("tables/",),
 }
 HEAVY = ["torch", "jax", "numba", "polars", "pandas", "pyarrow", "narwhals", "rich", "typer", "jinja2"]

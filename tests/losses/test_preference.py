@@ -350,6 +350,6 @@ def test_lengths_make_ratios_per_token() -> None:
 def test_simpo() -> None:
     c, r, n, m = double(-4.0, -9.0), double(-5.0, -2.0), torch.tensor([4, 6]), torch.tensor([2, 5])
     ours = preference.reference_free(
-        chosen=c, rejected=r, chosen_lengths=n, rejected_lengths=m, beta=2.0, margin=0.5
+        kb.kl, chosen=c, rejected=r, chosen_lengths=n, rejected_lengths=m, beta=2.0, margin=0.5
     )
     assert torch.allclose(ours, -F.logsigmoid(2.0 * (c / n - r / m - 0.5 / 2.0)).mean())

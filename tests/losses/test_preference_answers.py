@@ -147,8 +147,8 @@ def test_sparse_is_its_definition() -> None:
         torch.rand(3, n, generator=torch.Generator().manual_seed(i), dtype=torch.float64)
         for i, n in enumerate((5, 5, 4, 4))
     ]
-    chosen = answers(0).masked(weights[0], weights[1])
-    rejected = answers(5, 4).masked(weights[2], weights[3])
+    chosen = answers(0).masked(weights[0], divergence=weights[1])
+    rejected = answers(5, 4).masked(weights[2], divergence=weights[3])
 
     def sums(a: Answers) -> tuple[Tensor, Tensor]:
         m, other = (w * a.mask for w in (a.reward_mask, a.divergence_mask))
@@ -177,7 +177,7 @@ def test_weights_of_one_and_no_divergence_are_dpo() -> None:
 def test_padding_leaves_no_trace() -> None:
     a, b = answers(0, grad=True), answers(5)
     spoiled = torch.where(a.mask, a.log_ratio, math.nan)
-    preference.sparse(chosen=Answers(spoiled, a.divergence, a.mask), rejected=b).backward()
+    preference.sparse(kb.kl, chosen=Answers(spoiled, a.divergence, a.mask), rejected=b).backward()
     assert a.log_ratio.grad is not None
     assert bool(torch.isfinite(a.log_ratio.grad).all())
     assert bool((a.log_ratio.grad[~a.mask] == 0).all())
@@ -211,11 +211,13 @@ def test_masks_from_activations() -> None:
 def test_token_input() -> None:
     a, b = answers(0), answers(5)
     with pytest.raises(ShapeError, match="expected pairs"):
-        preference.sparse(chosen=a, rejected=Answers(*(x[:2] for x in (b.log_ratio, b.divergence, b.mask))))
+        preference.sparse(
+            kb.kl, chosen=a, rejected=Answers(*(x[:2] for x in (b.log_ratio, b.divergence, b.mask)))
+        )
     with pytest.raises(ShapeError, match="`reward_mask`"):
-        preference.sparse(chosen=a.masked(torch.ones(3, 2)), rejected=b)
+        preference.sparse(kb.kl, chosen=a.masked(torch.ones(3, 2)), rejected=b)
     with pytest.raises(InvalidInputError, match="`sparsity`"):
-        preference.sparse(chosen=a, rejected=b, sparsity=-1.0)
+        preference.sparse(kb.kl, chosen=a, rejected=b, sparsity=-1.0)
 
 
 def test_a_learned_mask_finds_the_token_that_decides() -> None:
@@ -241,7 +243,7 @@ def test_a_learned_mask_finds_the_token_that_decides() -> None:
             ).masked(masks(states))
             for ids, states in zip(said, hidden, strict=True)
         ]
-        preference.sparse(chosen=sides[0], rejected=sides[1], beta=1.0, sparsity=0.5).backward()
+        preference.sparse(kb.kl, chosen=sides[0], rejected=sides[1], beta=1.0, sparsity=0.5).backward()
         optimiser.step()
     weights = torch.stack([masks(states) for states in hidden]).detach()
     decisive = said < 2

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from kullback.divergences import FDivergence, kl
+from kullback.divergences import FDivergence
 from kullback.errors import InvalidInputError
 from kullback.losses.batches import NonFinite, averaged
 from kullback.losses.preference.checks import check_coefficient, check_rate, check_same
@@ -107,7 +107,7 @@ def f_dpo(
 
 
 def reference_free(
-    d: FDivergence = kl,
+    d: FDivergence,
     *,
     chosen: Tensor,
     rejected: Tensor,
@@ -128,10 +128,10 @@ def reference_free(
     numbers of tokens and `margin` is γ. With `kb.kl` it is SimPO; another d compares with a reference under which all
     tokens are as likely. Other arguments and errors as in `f_dpo`. Source: [meng2024].
 
-    >>> import torch
+    >>> import torch, kullback as kb
     >>> answers = {"chosen": torch.tensor([-2.0]), "rejected": torch.tensor([-6.0])}
     >>> lengths = {"chosen_lengths": torch.tensor([2]), "rejected_lengths": torch.tensor([3])}
-    >>> round(float(reference_free(**answers, **lengths, beta=1.0, margin=1.0)), 6)  # −1 + 2 − 1 is 0: log 2
+    >>> round(float(reference_free(kb.kl, **answers, **lengths, beta=1.0, margin=1.0)), 6)  # −1 + 2 − 1 is 0: log 2
     0.693147
     """
     return f_dpo(

@@ -53,7 +53,7 @@ class Answers:
         made = selected(policy, ids, reference=reference, d=d.dual, mask=mask)
         return cls(cast("Tensor", made.log_ratio), cast("Tensor", made.divergence), mask)
 
-    def masked(self, reward: Tensor, divergence: Tensor | None = None) -> Answers:
+    def masked(self, reward: Tensor, *, divergence: Tensor | None = None) -> Answers:
         """The same with weights on its tokens, one for both if the second is not given."""
         return replace(self, reward_mask=reward, divergence_mask=reward if divergence is None else divergence)
 
@@ -68,7 +68,7 @@ class Answers:
 
 
 def sparse(
-    d: FDivergence = kl,
+    d: FDivergence,
     *,
     chosen: Answers,
     rejected: Answers,

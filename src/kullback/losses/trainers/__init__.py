@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kullback.errors import MissingDependencyError
@@ -10,21 +11,26 @@ from kullback.losses.trainers.objective import Measures, Objective, divergence_n
 from kullback.losses.trainers.reading import Reading
 
 if TYPE_CHECKING:
+    from kullback.losses.trainers.preferences import PreferenceTrainer
     from kullback.losses.trainers.trainer import DistillArguments, DistillTrainer
 
-_OF_TRANSFORMERS = ("DistillArguments", "DistillTrainer")
+_HOMES = {
+    "DistillArguments": ("trainer", "kullback[trainers]"),
+    "DistillTrainer": ("trainer", "kullback[trainers]"),
+    "PreferenceTrainer": ("preferences", "trl>=1.16"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _OF_TRANSFORMERS:
+    if name not in _HOMES:
         raise AttributeError(f"module 'kullback.losses.trainers' has no attribute {name!r}")
+    module, package = _HOMES[name]
     try:
-        from kullback.losses.trainers import trainer
+        return getattr(import_module(f"kullback.losses.trainers.{module}"), name)
     except ImportError as error:
         raise MissingDependencyError(
-            f"{name} needs {error.name}; install it with: pip install 'kullback[trainers]'"
+            f"{name} needs {error.name}; install it with: pip install '{package}'"
         ) from error
-    return getattr(trainer, name)
 
 
 __all__ = [
@@ -32,6 +38,7 @@ __all__ = [
     "DistillTrainer",
     "Measures",
     "Objective",
+    "PreferenceTrainer",
     "Reading",
     "TeacherLoss",
     "divergence_named",
