@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -115,11 +115,9 @@ class PreferenceTrainer(DPOTrainer):
     @torch.no_grad()
     def _note(self, chosen: Tensor, rejected: Tensor) -> None:
         """The implicit rewards of this divergence in place of those of KL."""
-        both = [
-            self.accelerator.gather(reward(self.divergence, r, beta=self.beta)).mean().item()
-            for r in (chosen, rejected)
-        ]
-        logs = self._metrics["train" if self.model.training else "eval"]
+        gathered = [cast("Tensor", self.accelerator.gather(r)) for r in (chosen, rejected)]
+        both = [reward(self.divergence, r, beta=self.beta).mean().item() for r in gathered]
+        logs = self._metrics["train" if cast("nn.Module", self.model).training else "eval"]
         values = {
             "rewards/chosen": both[0],
             "rewards/rejected": both[1],
