@@ -187,6 +187,25 @@ def test_estimators_compose(first: str, flip: Estimator, normal: Estimator) -> N
     unbiased(g, chain_by_grid(first))
 
 
+@pytest.mark.parametrize("first", [vi.MeasureValued(), vi.ScoreFunction(), vi.Enumeration()], ids=str)
+def test_an_enumerated_site_after_another(first: Estimator) -> None:
+    def guide(theta: Tensor) -> Guide:
+        def program(site: Trace) -> None:
+            a = site("a", Bernoulli(logits=theta[..., 0]), first)
+            b = site("b", Bernoulli(logits=theta[..., 1] + 2 * a), vi.Enumeration())
+            site("c", Bernoulli(logits=theta[..., 2] - b), first)
+
+        return program
+
+    theta = LOGITS.clone().requires_grad_()
+    a, b, c = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 3).T
+    sites = ((a, theta[0]), (b, theta[1] + 2 * a), (c, theta[2] - b))
+    log_q = torch.stack([Bernoulli(logits=logit + 0 * x).log_prob(x) for x, logit in sites]).sum(0)
+    exact = torch.autograd.grad((log_q.exp() * cost({"a": a, "b": b, "c": c})).sum(), theta)[0]
+    g = per_copy(lambda t: vi.expectation(guide(t), cost, samples=2, batch=(N,)), LOGITS)
+    unbiased(g, exact)
+
+
 @pytest.mark.parametrize("flip", [vi.MeasureValued(), vi.ScoreFunction()], ids=str)
 def test_discrete_sites_of_a_bound_that_is_no_mean(flip: Estimator) -> None:
     """IWAE of two draws of a categorical law, against all pairs."""

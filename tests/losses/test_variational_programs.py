@@ -129,6 +129,23 @@ def test_refusals_say_what_to_do() -> None:
         vi.wake(flips(LOGITS, vi.Enumeration()), cost, samples=1)
 
 
+def test_tail_adaptive_paths() -> None:
+    """At power 0 the paths of the ELBO; at any power none at the posterior."""
+    doubly = vi.DoublyReparameterised()
+
+    def gradient(objective: Objective, at: Tensor) -> Tensor:
+        torch.manual_seed(4)
+        theta = at.clone().requires_grad_()
+        return torch.autograd.grad(
+            vi.bound(normal_guide(theta, doubly), model, objective, samples=30), theta
+        )[0]
+
+    assert torch.allclose(gradient(vi.TailAdaptive(0.0), START), gradient(vi.elbo, START), rtol=1e-12)
+    assert not torch.allclose(gradient(vi.TailAdaptive(), START), gradient(vi.elbo, START), rtol=0.05)
+    posterior = torch.tensor([1.0, -0.5 * torch.log(torch.tensor(2.0))])
+    assert torch.allclose(gradient(vi.TailAdaptive(), posterior), torch.zeros(2), atol=1e-13)
+
+
 def test_events_of_many_dimensions() -> None:
     """A vector site by Independent: the ELBO of a standard normal guide against its own prior is 0."""
 

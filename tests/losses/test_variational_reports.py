@@ -57,6 +57,13 @@ def test_a_guide_that_is_the_posterior_leaves_nothing_open() -> None:
     assert answer.notes == ()
 
 
+def test_the_error_of_the_chi_bound_is_its_spread() -> None:
+    sets = [log_weights(0.7 + 0.9 * normals(seed, 2000), 0.7, 0.9) for seed in range(60)]
+    spread = float(torch.stack([vi.chi_upper(w) for w in sets]).std())
+    added = [vi.evidence(w).high - float(vi.chi_upper(w)) for w in sets]
+    assert float(np.mean(added)) == pytest.approx(1.96 * spread, rel=0.25)
+
+
 def test_a_narrow_guide_is_told_of() -> None:
     answer = vi.evidence(log_weights(0.3 + 0.3 * normals(1, 5000), 0.3, 0.3))
     assert "upper end rests on a few draws" in answer.notes[0]
@@ -67,6 +74,17 @@ def test_wrong_posterior_draws_make_the_bounds_cross() -> None:
     swapped = log_weights(4 + normals(2, 500), m, s)
     answer = vi.evidence(log_weights(m + s * normals(3, 500), m, s), posterior=swapped)
     assert "the bounds cross" in answer.notes[0]
+
+
+def test_weights_of_zero_take_the_elbo_away_and_leave_the_rest() -> None:
+    w = log_weights(0.7 + 0.9 * normals(4, 500), 0.7, 0.9)
+    w[0] = -torch.inf
+    answer = vi.evidence(w)
+    assert answer.low == -math.inf
+    assert abs(answer.value - EVIDENCE) < 0.1
+    assert vi.evidence(w.reshape(10, 50)).low > -math.inf
+    with pytest.raises(InvalidInputError, match="-inf throughout"):
+        vi.evidence(torch.full((3,), -torch.inf))
 
 
 def test_bad_weights_are_named() -> None:
@@ -137,6 +155,14 @@ def test_information_of_normal_means_is_that_of_the_channel() -> None:
     assert abs(float(report.information[1])) < 1e-12
     assert report.information_together == pytest.approx(float(report.information[0]), abs=1e-9)
     assert report.active.tolist() == [True, False]
+
+
+def test_dimensions_that_repeat_each_other_are_not_counted_twice() -> None:
+    """Two dimensions N(x, s²) of one x carry ½ log(1 + 2/s²) together, less than the sum of their own."""
+    x = normals(13, 2000, 1)
+    report = vi.collapse(x.expand(2000, 2), torch.full((2000, 2), 0.5, dtype=torch.float64))
+    assert report.information_together == pytest.approx(0.5 * math.log(1 + 2 / 0.25), abs=0.06)
+    assert float(report.information.sum()) == pytest.approx(math.log(1 + 1 / 0.25), abs=0.1)
 
 
 def test_information_saturates_at_the_logarithm_of_the_examples() -> None:

@@ -77,7 +77,8 @@ def _crossed(low: float, value: float, high: float) -> tuple[str, ...]:
 
 
 def _mean(x: Tensor) -> tuple[float, float]:
-    return float(x.mean()), float(x.std() / len(x) ** 0.5)
+    mean = float(x.mean())
+    return mean, float(x.std() / len(x) ** 0.5) if mean > -torch.inf else 0.0  # a weight of 0 leaves no bound
 
 
 def _draws(name: str, x: Tensor, axes: tuple[int, ...]) -> Tensor:
@@ -94,4 +95,6 @@ def _draws(name: str, x: Tensor, axes: tuple[int, ...]) -> Tensor:
         raise InvalidInputError(
             f"`{name}` has NaN or +inf; a log-weight is finite, or -inf where the model is 0"
         )
+    if bool((x == -torch.inf).all()):
+        raise InvalidInputError(f"`{name}` is -inf throughout; the model gives no draw any probability")
     return x
