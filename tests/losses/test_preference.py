@@ -281,6 +281,8 @@ def test_an_own_divergence_is_looked_at() -> None:
     ):
         with pytest.raises(InvalidInputError, match=f"{d.name} has slope -"):
             preference.reward(d, torch.zeros(1))
+    with pytest.raises(InvalidInputError, match="loses its digits"):
+        preference.reward(OWN["own_reverse_kl"].dual, torch.zeros(1))
     with pytest.raises(InvalidInputError, match="is not an f-divergence"):
         preference.reward(kb.renyi(2), torch.zeros(1))  # pyright: ignore[reportArgumentType]
 
