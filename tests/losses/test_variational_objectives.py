@@ -174,3 +174,10 @@ def test_bad_input_is_named() -> None:
             objective(torch.zeros(0, 3))
     with pytest.raises(InvalidInputError, match="no mean over draws"):
         importance_weighted.each(torch.zeros(3))
+
+
+@pytest.mark.parametrize("objective", [elbo, importance_weighted, chi_upper, TailAdaptive(-1.0)], ids=str)
+def test_half_precision_is_computed_in_single(objective) -> None:
+    w = torch.linspace(-3.0, 2.0, 64).to(torch.bfloat16)
+    assert objective(w).dtype == torch.float32
+    assert torch.equal(objective(w), objective(w.float()))

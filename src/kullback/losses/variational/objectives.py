@@ -12,6 +12,7 @@ from torch import Tensor
 
 from kullback.divergences import FDivergence
 from kullback.errors import InvalidInputError, ShapeError
+from kullback.losses.engines.sides import raised
 
 
 class Objective(ABC):
@@ -77,7 +78,8 @@ class RenyiBound(Objective):
 
     def __call__(self, log_weights: Tensor) -> Tensor:
         """The number, one for each entry of the batch."""
-        centre = checked(log_weights).mean(0)
+        log_weights = checked(log_weights)
+        centre = log_weights.mean(0)
         if self.order == 1:
             return centre
         s = 1.0 - self.order
@@ -90,12 +92,12 @@ class RenyiBound(Objective):
 
     def path_weights(self, log_weights: Tensor) -> Tensor:
         """The weights of the paths, (K, *batch)."""
-        share = torch.softmax((1.0 - self.order) * log_weights, 0)
+        share = torch.softmax((1.0 - self.order) * checked(log_weights), 0)
         return self.order * share + (1.0 - self.order) * share.square()
 
     def each(self, log_weights: Tensor) -> Tensor:
         """The terms, (K, *batch), where it is a mean over draws."""
-        return log_weights if self.order == 1 else super().each(log_weights)
+        return checked(log_weights) if self.order == 1 else super().each(log_weights)
 
 
 elbo = RenyiBound(1.0)
@@ -147,7 +149,7 @@ class MeasuredDivergence(Objective):
     def _log_ratio(self, log_weights: Tensor) -> Tensor:
         if self.log_evidence is not None:
             return checked(log_weights) - self.log_evidence
-        return log_weights - importance_weighted(log_weights).detach()
+        return checked(log_weights) - importance_weighted(log_weights).detach()
 
 
 @dataclass(frozen=True)
@@ -181,11 +183,12 @@ class TailAdaptive(Objective):
 
     def __call__(self, log_weights: Tensor) -> Tensor:
         """The number, one for each entry of the batch."""
-        return (self.path_weights(log_weights.detach()) * log_weights).sum(0)
+        return (self.path_weights(log_weights.detach()) * checked(log_weights)).sum(0)
 
     def path_weights(self, log_weights: Tensor) -> Tensor:
         """The weights of the paths, (K, *batch)."""
-        at_least = (checked(log_weights)[None] >= log_weights[:, None]).to(log_weights.dtype)
+        log_weights = checked(log_weights)
+        at_least = (log_weights[None] >= log_weights[:, None]).to(log_weights.dtype)
         rarity = at_least.mean(1) ** self.power
         return rarity / rarity.sum(0)
 
@@ -211,9 +214,9 @@ def _generator(divergence: FDivergence, r: Tensor) -> Tensor:
 
 
 def checked(log_weights: Tensor) -> Tensor:
-    """The log-weights, if there are any."""
+    """The log-weights, if there are any, in single precision where they come in half."""
     if log_weights.ndim == 0 or len(log_weights) == 0:
         raise ShapeError(
             f"log-weights of shape {tuple(log_weights.shape)}; expected draws on the first axis, (K, *batch)"
         )
-    return log_weights
+    return raised(log_weights)
