@@ -142,7 +142,7 @@ def fork(low, high, child, least, most, reach, euclid, stack, gaps, top):
 
 @njit(cache=True, nogil=True)
 def collect(nodes, least, most, homes, inner, reach, euclid, stack, top, near, lows, highs):
-    """Goes on with a descent until `near` is full: leaves closer than `reach` to the box [least, most], but [from, to) of `homes`.
+    """Goes on with a descent until `near` is full: leaves closer than `reach` to the box, but not `homes`.
 
     Returns how many, the stack's new top, and how many points lie in nodes of which all is closer than `inner`.
     """

@@ -107,8 +107,10 @@ def _boxes(points, left, start, stop):
 
 @njit(cache=True, nogil=True)
 def build(points):
-    """The row numbers of points (n, d) in leaf order, the points in it, the nodes as (left, start, stop, low, high),
-    and the axis and the value at which each is split."""
+    """The row numbers of points (n, d) in leaf order, the points in it, the nodes and how each is split.
+
+    Nodes are (left, start, stop, low, high), splits an axis and a value.
+    """
     n = len(points)
     rows = np.arange(n)
     keys = np.empty(n)

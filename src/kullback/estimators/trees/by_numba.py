@@ -89,7 +89,7 @@ class CompiledTree:
         return asked[rows], rows, leaves
 
     def _compared(self, radii: Floats) -> Floats:
-        """What distances are compared with where they are squared: the least square whose root is not below the radius."""
+        """The radii, or where distances are squared the least squares whose roots are not below them."""
         radii = np.ascontiguousarray(radii, dtype=np.float64)
         if not self._euclid:
             return radii

@@ -101,7 +101,7 @@ def _alone(blocks, nodes, p, homes, euclid, stack, top, found, where, q):
 
 @njit(cache=True, nogil=True)
 def _elsewhere(blocks, nodes, queries, first, size, homes, euclid, rooms, found, where):
-    """Searches all leaves but `homes`: those near the queries' box, or for each query alone where few of these matter."""
+    """Searches all leaves but `homes`: those near the queries' box, or near each query where few of these matter."""
     least, most, near, lows, highs, stack = rooms
     box(queries, first, first + size, least, most)
     stack[0] = 0
