@@ -38,6 +38,9 @@ ALLOWED: dict[str, dict[str, str]] = {
         "z_loss.py:_of_score": "the softplus of a standard score",
         "z_loss.py:_squared_log_partition": "the partition function of the logits",
     },
+    "unlearn.py": {
+        "mean_token_probability": "probabilities of tokens, whose mean is taken, from their logarithms",
+    },
     "variational/": {
         "collapsing.py:Collapse.__str__": "the most that a sample can tell, log n",
         "collapsing.py:_densities": "the density of a mixture of posteriors",

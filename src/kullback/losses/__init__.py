@@ -1,6 +1,6 @@
 """Training losses: any divergence of two sets of logits, at the speed of the matrix products behind them (torch)."""
 
-from kullback.losses import preference, robust, variational
+from kullback.losses import preference, robust, unlearn, variational
 from kullback.losses.bracketing import Bracket, bracket
 from kullback.losses.distill import (
     Decoupled,
@@ -102,6 +102,7 @@ __all__ = [
     "target_cross_entropy",
     "tokens_per_call",
     "toward_labels",
+    "unlearn",
     "variational",
     "with_labels",
 ]
