@@ -13,6 +13,14 @@ LOSSES = Path(__file__).parents[2] / "src" / "kullback" / "losses"
 # What an objective is made of besides its divergence, by file or by folder (ending in /). A formula of a ratio of two
 # laws does not belong here: it is a member of the noun.
 ALLOWED: dict[str, dict[str, str]] = {
+    "matching/": {
+        "diffusions.py:VariancePreserving.deviation": "the noise that a linear rate has added",
+        "diffusions.py:VariancePreserving.signal": "the signal that a linear rate has left",
+        "moments.py:moment_kl.<locals>.terms": "the log-ratio of two variances, of which the noun makes a divergence",
+        "ratios.py:TimeBins._move": "a moving mean of ratios, kept as its logarithm",
+        "ratios.py:_log_mean": "the mean of ratios, which is 1 for two laws",
+        "ratios.py:discriminator_ratio": "the prior odds of a classifier's log-odds",
+    },
     "preference/": {
         "pairs.py:logistic": "the likelihood of an order under Bradley and Terry",
         "unpaired.py:unpaired.<locals>.terms": "the value function of gains and losses",
