@@ -11,6 +11,7 @@ import pytest
 import kullback as kb
 from kullback import estimators as est
 from kullback.errors import CoverageWarning, SmallSampleWarning, TieWarning
+from kullback.estimators.critics.held_out import HeldOut
 from kullback.estimators.ksg import KSG
 
 RNG = np.random.default_rng(21)
@@ -114,8 +115,12 @@ def test_S7_a_bound_that_cannot_say_more_says_so() -> None:
     x = np.linspace(-2, 2, 400)[:, None]
     quick = est.Training(steps=300, patience=300, batch=32)
     found = information(x, x, est.InfoNCE(training=quick))
-    assert any("max" in note for note in found.notes)
-    assert any("saturated" in note for note in found.notes)
+    assert any("max = log(200)" in note for note in found.notes)
+    # a critic that knows every partner, which short training does not reach
+    told = est.InfoNCE().notes([HeldOut(np.full(50, 40.0), np.zeros((50, 49)), 0.0)])
+    assert any("saturated" in note for note in told)
+    half = est.InfoNCE().notes([HeldOut(np.full(50, 1.0), np.zeros((50, 49)), 0.0)])
+    assert not any("saturated" in note for note in half)
 
 
 @pytest.mark.slow
