@@ -39,6 +39,7 @@ from kullback.divergences import (
     wasserstein,
 )
 from kullback.errors import (
+    BudgetError,
     ConvergenceError,
     CoverageWarning,
     DTypeError,
@@ -98,6 +99,7 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "Answer",
+    "BudgetError",
     "ConvergenceError",
     "CoverageWarning",
     "DTypeError",

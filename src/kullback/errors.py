@@ -25,6 +25,10 @@ class ConvergenceError(KullbackError, RuntimeError):
     """An iterative solver stopped before its tolerance was reached."""
 
 
+class BudgetError(KullbackError, RuntimeError):
+    """A holdout has given all the answers that it can give without losing what it promises."""
+
+
 class UntrustedFileError(KullbackError, ValueError):
     """A file is of a kind that can run code when read, or claims a size beyond the limit."""
 

@@ -39,7 +39,7 @@ from jax.numpy import (  # noqa: F401  (re-exported: this module is a namespace)
     zeros_like,
 )
 from jax.numpy import arctan2 as atan2  # noqa: F401
-from jax.numpy.linalg import inv  # noqa: F401
+from jax.numpy.linalg import eigvalsh, inv  # noqa: F401
 
 NAME = "jax"
 GRADIENTS = True  # whether arrays may carry derivatives

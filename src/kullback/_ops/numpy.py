@@ -38,7 +38,7 @@ from numpy import (  # noqa: F401  (re-exported: this module is a namespace)
     zeros_like,
 )
 from numpy import arctan2 as atan2  # noqa: F401
-from numpy.linalg import inv  # noqa: F401
+from numpy.linalg import eigvalsh, inv  # noqa: F401
 
 NAME = "numpy"
 GRADIENTS = False  # whether arrays may carry derivatives

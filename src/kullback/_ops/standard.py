@@ -73,6 +73,9 @@ class Standard:
     def inv(self, x: Array) -> Array:
         return self._xp.linalg.inv(x)
 
+    def eigvalsh(self, x: Array) -> Array:
+        return self._xp.linalg.eigvalsh(x)
+
     def solve_lower(self, lower: Array, right: Array) -> Array:
         """L⁻¹ B for lower-triangular L; the standard knows no triangles."""
         return self._xp.linalg.solve(lower, right)

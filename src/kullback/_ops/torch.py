@@ -33,7 +33,7 @@ from torch import (  # noqa: F401  (re-exported: this module is a namespace)
     zeros_like,
 )
 from torch._C._functorch import is_functorch_wrapped_tensor as _is_wrapped  # pyright: ignore[reportMissingImports]
-from torch.linalg import inv  # noqa: F401
+from torch.linalg import eigvalsh, inv  # noqa: F401
 from torch.nn.functional import logsigmoid as log_sigmoid  # noqa: F401
 
 NAME = "torch"
