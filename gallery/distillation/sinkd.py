@@ -65,9 +65,15 @@ def _run(seed: int, budget: Budget, term: Term) -> Run:
     taught, steps = lesson(seed), budget.of(small=300, full=6000)
 
     def plain(mine: Tensor, theirs: Tensor, labels: Tensor) -> Tensor:
-        weights = {"hard": 1.0 - SOFT, "soft": SOFT}
         return with_labels(
-            kb.kl, mine, theirs, labels, temperature=TEMPERATURE, squared_temperature=True, **weights
+            kb.kl,
+            mine,
+            theirs,
+            labels,
+            hard=1.0 - SOFT,
+            soft=SOFT,
+            temperature=TEMPERATURE,
+            squared_temperature=True,
         )
 
     found = {
