@@ -13,6 +13,17 @@ LOSSES = Path(__file__).parents[2] / "src" / "kullback" / "losses"
 # What an objective is made of besides its divergence, by file or by folder (ending in /). A formula of a ratio of two
 # laws does not belong here: it is a member of the noun.
 ALLOWED: dict[str, dict[str, str]] = {
+    "contrast/": {
+        "information.py:DonskerVaradhan._normaliser": "the logarithm of the mean that the bound is named for",
+        "mim.py:contrastive_mim.<locals>.terms": "the mean over other examples, in logarithms",
+        "negatives.py:debiased_info_nce.<locals>.terms": "the corrected mean over negatives",
+        "negatives.py:log_sum": "the partition function of a softmax over partners",
+        "negatives.py:surprise": "the log-likelihood of a softmax over partners",
+        "salient.py:negative_joint_entropy": "the logarithm of a kernel estimate of a density",
+        "salient.py:uniformity": "the logarithm of a mean of kernels",
+        "submodular.py:_best": "a maximum that is smooth",
+        "submodular.py:log_determinant_information": "the logarithm of a determinant, by canonical correlations",
+    },
     "matching/": {
         "diffusions.py:VariancePreserving.deviation": "the noise that a linear rate has added",
         "diffusions.py:VariancePreserving.signal": "the signal that a linear rate has left",

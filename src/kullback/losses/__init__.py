@@ -1,6 +1,6 @@
 """Training losses: any divergence of two sets of logits, at the speed of the matrix products behind them (torch)."""
 
-from kullback.losses import matching, policy, preference, robust, unlearn, variational
+from kullback.losses import contrast, matching, policy, preference, robust, unlearn, variational
 from kullback.losses.bracketing import Bracket, bracket
 from kullback.losses.distill import (
     Decoupled,
@@ -81,6 +81,7 @@ __all__ = [
     "class_information",
     "class_transport",
     "conditional_information",
+    "contrast",
     "decoupled",
     "decoupled_parts",
     "feature_information",
