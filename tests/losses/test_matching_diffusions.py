@@ -198,6 +198,8 @@ def test_a_discriminator_is_held_to_its_mean() -> None:
         discriminator_ratio(torch.tensor(0.69))
     with pytest.raises(InvalidInputError, match="students_per_teacher"):
         discriminator_ratio(r, students_per_teacher=0.0)
+    with pytest.raises(InvalidInputError, match=r"`off_by` is 1\.0; expected a finite number above 1"):
+        discriminator_ratio(r, off_by=1.0)
 
 
 def test_bad_input() -> None:

@@ -28,9 +28,9 @@ def discriminator_ratio(logits: Tensor, *, students_per_teacher: float = 1.0, of
     >>> discriminator_ratio(torch.tensor([0.5, -0.5])).tolist()
     [0.5, -0.5]
     """
-    for name, x in (("students_per_teacher", students_per_teacher), ("off_by", off_by)):
-        if not 0 < x < math.inf:
-            raise InvalidInputError(f"`{name}` is {x!r}; expected a finite number above 0")
+    for name, x, least in (("students_per_teacher", students_per_teacher, 0), ("off_by", off_by, 1)):
+        if not least < x < math.inf:
+            raise InvalidInputError(f"`{name}` is {x!r}; expected a finite number above {least}")
     if logits.ndim != 1 or len(logits) == 0:
         raise ShapeError(
             f"`logits` has shape {tuple(logits.shape)}; expected (n,), one for every sample of the student"
