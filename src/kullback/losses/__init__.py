@@ -1,6 +1,6 @@
 """Training losses: any divergence of two sets of logits, at the speed of the matrix products behind them (torch)."""
 
-from kullback.losses import contrast, matching, policy, preference, robust, unlearn, variational
+from kullback.losses import contrast, matching, policy, preference, robust, supervision, unlearn, variational
 from kullback.losses.bracketing import Bracket, bracket
 from kullback.losses.distill import (
     Decoupled,
@@ -102,6 +102,7 @@ __all__ = [
     "shared_denominator",
     "speculative_step",
     "speed_up",
+    "supervision",
     "target_cross_entropy",
     "tokens_per_call",
     "toward_labels",

@@ -38,17 +38,37 @@ def averaged(
     if mask is None and nonfinite == "propagate":  # none is left out
         values = terms(*parts)
         return (values if weight is None else values * weight).mean()
-    if mask is not None and not bool(mask.all()):
-        rows = mask.nonzero()[:, 0]
-    else:
-        rows = torch.arange(n, device=parts[0].device)
-    rows = _finite(terms, parts, rows, nonfinite)
+    rows = _finite(terms, parts, _inside(mask, parts[0]), nonfinite)
     if len(rows) == 0:
         return sum((part[:0].sum() for part in parts if part.is_floating_point()), parts[0].new_zeros(()))
     values = terms(*_of(parts, rows))
     if weight is not None:
         values = values * (weight if len(rows) == n else weight[rows])
     return values.mean()
+
+
+def counted(
+    terms: Callable[..., Tensor],
+    *parts: Tensor,
+    mask: Tensor | None = None,
+    nonfinite: NonFinite = "propagate",
+) -> Tensor:
+    r"""The numbers i of the examples that count, those of $\text{terms}(\text{parts})_i$ whose mean `averaged` takes.
+
+    For objectives in which examples meet before any mean is taken. Arguments and errors as there.
+
+    >>> import torch
+    >>> counted(torch.log, torch.tensor([1.0, 0.0, 2.0]), mask=torch.tensor([True, False, True])).tolist()
+    [0, 2]
+    """
+    _examples(parts, mask, None)
+    return _finite(terms, parts, _inside(mask, parts[0]), nonfinite)
+
+
+def _inside(mask: Tensor | None, like: Tensor) -> Tensor:
+    if mask is not None and not bool(mask.all()):
+        return mask.nonzero()[:, 0]
+    return torch.arange(len(like), device=like.device)
 
 
 def _of(parts: tuple[Tensor, ...], rows: Tensor) -> tuple[Tensor, ...]:
