@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
+from collections.abc import Iterator
 
 import mpmath
 import numpy as np
@@ -21,6 +22,15 @@ OUTCOMES = 7
 EVERY = [d for d in kb.catalogue() if isinstance(d, kb.FDivergence)]
 MINE = kb.FDivergence.from_generator(lambda t: (t - 1) ** 2 / (t + 2), name="mine")
 double = torch.float64
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """A few numbers are not to be divided."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def logits(seed: int, n: int = OUTCOMES) -> Tensor:

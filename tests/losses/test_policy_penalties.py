@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -20,6 +21,15 @@ CLASSES = 6
 EVERY = [d for d in kb.catalogue() if isinstance(d, kb.FDivergence)]
 SMOOTH = [d for d in EVERY if d.curvature_at_one is not None]
 double = torch.float64
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """A few numbers are not to be divided."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def logits(seed: int, *shape: int) -> Tensor:

@@ -11,12 +11,14 @@ from kullback.losses.trainers.objective import Measures, Objective, divergence_n
 from kullback.losses.trainers.reading import Reading
 
 if TYPE_CHECKING:
+    from kullback.losses.trainers.policies import PolicyTrainer
     from kullback.losses.trainers.preferences import PreferenceTrainer
     from kullback.losses.trainers.trainer import DistillArguments, DistillTrainer
 
 _HOMES = {
     "DistillArguments": ("trainer", "kullback[trainers]"),
     "DistillTrainer": ("trainer", "kullback[trainers]"),
+    "PolicyTrainer": ("policies", "trl>=1.16"),
     "PreferenceTrainer": ("preferences", "trl>=1.16"),
 }
 
@@ -38,6 +40,7 @@ __all__ = [
     "DistillTrainer",
     "Measures",
     "Objective",
+    "PolicyTrainer",
     "PreferenceTrainer",
     "Reading",
     "TeacherLoss",
