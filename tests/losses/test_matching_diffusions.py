@@ -176,11 +176,13 @@ def test_means_move_slowly_and_only_in_training() -> None:
     out = module(torch.tensor([7.0, math.inf]).log(), t)  # 0.75 · 3 + 0.25 · 7
     assert module.log_mean[0].exp().item() == pytest.approx(4.0)
     assert out.exp().tolist() == [pytest.approx(1.75), math.inf]
+    module(torch.tensor([5.0, 5.0]).log(), t + 0.5)
+    assert module.log_mean.exp().tolist() == pytest.approx([4.0, 5.0])
     again = TimeBins(bins=2)
     again.load_state_dict(module.state_dict())
     again.eval()
     assert again(torch.tensor([8.0, 8.0]).log(), torch.tensor([0.1, 1.0])).exp().tolist() == pytest.approx(
-        [2, 8]
+        [2, 1.6]
     )
     assert torch.equal(again.log_mean[0], module.log_mean[0])
 
