@@ -13,6 +13,20 @@ LOSSES = Path(__file__).parents[2] / "src" / "kullback" / "losses"
 # What an objective is made of besides its divergence, by file or by folder (ending in /). A formula of a ratio of two
 # laws does not belong here: it is a member of the noun.
 ALLOWED: dict[str, dict[str, str]] = {
+    "bottleneck/": {
+        "categorical.py:categorical_bottleneck.<locals>.terms": "a code's probabilities from its logits",
+        "categorical.py:categorical_information": "a code's probabilities from its logits",
+        "categorical.py:code_entropy": "a code's probabilities from its logits",
+        "gaussian.py:gaussian_bottleneck": "the closed form of the curve",
+        "kernels.py:_log_mean": "means of kernels from their logarithms",
+        "kernels.py:cauchy_schwarz_information": "sums of kernels from their logarithms",
+        "kernels.py:conditional_cauchy_schwarz": "sums of kernels from their logarithms",
+        "kernels.py:conditional_cauchy_schwarz.<locals>.overlap": "sums of kernels from their logarithms",
+        "pairs.py:_mixture": "means of exponentials of minus divergences of pairs",
+        "plane.py:_Law.lagrangian": "entropies in the inner loop",
+        "plane.py:_Law.stepped": "the self-consistent equation of the encoder",
+        "rate.py:rate_distortion": "the iteration of Blahut and Arimoto",
+    },
     "contrast/": {
         "information.py:DonskerVaradhan._normaliser": "the logarithm of the mean that the bound is named for",
         "mim.py:contrastive_mim.<locals>.terms": "the mean over other examples, in logarithms",
@@ -50,6 +64,9 @@ ALLOWED: dict[str, dict[str, str]] = {
         "sampled.py:_fitted": "the control variate t - 1",
         "sampled.py:_normalised": "self-normalised importance weights",
     },
+    "priors.py": {
+        "expected_normal_divergence": "what not knowing a covariance costs, beside digammas",
+    },
     "robust/": {
         "adversarial.py:Barrier.__call__": "the logarithmic barrier at the edge of a ball",
         "comp_sum.py:_comp_sums": "the label's own log-odds, and a power of them as an expm1 that is continuous in tau",
@@ -81,6 +98,11 @@ ALLOWED: dict[str, dict[str, str]] = {
     },
     "unlearn.py": {
         "mean_token_probability": "probabilities of tokens, whose mean is taken, from their logarithms",
+    },
+    "unnormalised.py": {
+        "CompositionalLikelihood.log_partition": "the weight of a moving average that began at nothing",
+        "CompositionalLikelihood._normaliser": "the logarithm of a mean of importance weights, averaged over steps",
+        "ranking.<locals>.terms": "the probability of picking one among several",
     },
     "variational/": {
         "collapsing.py:Collapse.__str__": "the most that a sample can tell, log n",

@@ -1,6 +1,18 @@
 """Training losses: any divergence of two sets of logits, at the speed of the matrix products behind them (torch)."""
 
-from kullback.losses import contrast, matching, policy, preference, robust, supervision, unlearn, variational
+from kullback.losses import (
+    bottleneck,
+    contrast,
+    matching,
+    policy,
+    preference,
+    priors,
+    robust,
+    supervision,
+    unlearn,
+    unnormalised,
+    variational,
+)
 from kullback.losses.bracketing import Bracket, bracket
 from kullback.losses.distill import (
     Decoupled,
@@ -72,6 +84,7 @@ __all__ = [
     "batch_transport",
     "best_draft",
     "binary_loss",
+    "bottleneck",
     "bracket",
     "by_entropy",
     "check_loss",
@@ -95,6 +108,7 @@ __all__ = [
     "per_token",
     "policy",
     "preference",
+    "priors",
     "residual",
     "robust",
     "sampled_kl",
@@ -107,6 +121,7 @@ __all__ = [
     "tokens_per_call",
     "toward_labels",
     "unlearn",
+    "unnormalised",
     "variational",
     "with_labels",
 ]
