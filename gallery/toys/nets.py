@@ -52,3 +52,12 @@ def train(
 def accuracy(logits: Tensor, labels: Tensor) -> float:
     """The share of rows whose largest logit is that of the label."""
     return float((logits.argmax(-1) == labels).float().mean())
+
+
+def calibration_error(logits: Tensor, labels: Tensor, *, bins: int = 15) -> float:
+    """The mean distance of confidence and accuracy, in equal bins of confidence."""
+    confidence, said = logits.softmax(-1).max(-1)
+    excess = confidence - (said == labels).float()
+    place = (confidence * bins).long().clamp(max=bins - 1)
+    sums = torch.zeros(bins).index_add(0, place, excess)
+    return float(sums.abs().sum()) / len(labels)
