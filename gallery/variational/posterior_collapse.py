@@ -77,7 +77,8 @@ def _nats(means: Tensor, scales: Tensor, prior: Tensor, guide_first: bool) -> Te
     """The divergence of the guide from a prior of standard deviation 1, by setting."""
     guide, other = Normal(means, scales.expand_as(means)), Normal(prior, torch.ones_like(means))
     pair = (guide, other) if guide_first else (other, guide)
-    return kb.between(kb.kl, *pair).value.sum(-1).mean(-1)
+    nats: Any = kb.between(kb.kl, *pair).value
+    return nats.sum(-1).mean(-1)
 
 
 def _one_level(seed: int, steps: int, guide_first: bool) -> tuple[Tensor, Tensor]:
@@ -129,8 +130,8 @@ def _two_levels(seed: int, steps: int, guide_first: bool) -> Tensor:
 
 def check(runs: Sequence[Run]) -> list[Verdict]:
     """The prediction dimension by dimension, and the order of the two-level ones."""
-    fixed, learnt, heavy_above, heavy_below = torch.stack([r.upper for r in runs], 1)
-    off = [(r.nats - r.expected).abs().max() for r in runs]
+    fixed, learnt, heavy_above, heavy_below = torch.stack([r.upper for r in runs], 1).numpy()
+    off = [float((r.nats - r.expected).abs().max()) for r in runs]
     return [
         at_most("nats of a dimension, farthest from theory", off, 0.01),
         at_least("nats in z₂ at β₂/β₁ = ½", heavy_below, 0.1),
