@@ -151,7 +151,7 @@ def _value(problem: JointSample, k: int) -> tuple[float, float, float]:
 def _repeats(problem: JointSample) -> bool:
     """Whether a continuous column repeats a value; without, only scores that mirror each other about 0 can tie."""
     columns = [column for s in problem.variables for column in s.values.T]
-    return any(len(np.unique(column)) < problem.n for column in columns)
+    return any(1 < len(np.unique(column)) < problem.n for column in columns)  # a constant says nothing
 
 
 def _reach(joint: Tree, k: int) -> tuple[Floats, Codes]:
