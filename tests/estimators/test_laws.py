@@ -32,13 +32,13 @@ EXEMPT: dict[str, frozenset[str]] = {
     # Weights go by proportions: a row is one observation whatever its weight, and Kish's number of rows sets the
     # bandwidth. Repeated rows are so many observations, and where one is left out to choose a bandwidth, its copies
     # betray it; that they are copies, and no coarse scale, nothing says.
-    "repetition": frozenset({"GridInformation", "KDEEntropy"}),
+    "repetition": frozenset({"GridInformation", "GridDivergence", "KDEEntropy"}),
 }
 # Sums over pairs of different rows: a copy is another row, with which its original pairs, and a weighted row is one. No
 # such sum can serve both readings of a weight; they differ by what one row in n is worth.
 PAIRING = frozenset({"KernelMeans", "KernelPotentials"})
 # A row of weight 2 is one observation where the number of rows sets a bias or a bandwidth; see test_weights.
-PAIRING |= {"GaussianCopula", "GaussianInformation", "GridDivergence"}
+PAIRING |= {"GaussianCopula", "GaussianInformation"}
 
 
 def kept(law: str, found: Any) -> list[Any]:
@@ -239,7 +239,7 @@ def test_whole_weights_are_repeated_rows(case: Case) -> None:
     found, expected = weighted(case, uneven).ask(), repeated.ask()
     if type(case.method).__name__ in PAIRING:
         assert found.standard_error is not None
-        assert abs(found.value - expected.value) <= found.standard_error
+        assert abs(found.value - expected.value) <= 2.0 * found.standard_error
     else:
         assert found.value == pytest.approx(expected.value, rel=1e-9, abs=1e-12)
 
