@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -114,9 +115,12 @@ def test_moments_of_noise() -> None:
 
 
 def test_moments_near_those_of_noise_keep_their_digits() -> None:
-    e = 1e-9
-    x = torch.tensor([[1 + e, -1 - e]], dtype=torch.float64)  # log σ² = 2e: (2e)²/4
-    assert moment_kl(x).item() == pytest.approx(e * e, rel=1e-6)
+    e = 1e-7
+    x = torch.tensor([[1 + e, -1 - e]], dtype=torch.float64)
+    with mpmath.workdps(40):
+        v = mpmath.mpf(x.var(correction=0).item())
+        want = float((v - 1 - mpmath.log(v)) / 2)
+    assert moment_kl(x).item() == pytest.approx(want, rel=1e-14, abs=0.0)
 
 
 def test_constant_noise_is_infinitely_far() -> None:
