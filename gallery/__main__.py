@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from gallery.entry import Budget, Entry, Verdict, entries
+from gallery.entry import Budget, Entry, Verdict, entries, unreadable
 from gallery.record import Order, Record, kept
 from gallery.running import records
 
@@ -38,6 +38,7 @@ def show_all() -> None:
     for entry in entries().values():
         table.add_row(entry.key, entry.area, entry.declared, ", ".join(entry.divergences))
     _console().print(table)
+    _tell_unreadable()
 
 
 @app.command()
@@ -85,7 +86,7 @@ def run(
     console.print(table)
     if len(chosen) == 1 and not found[chosen[0].key].error:
         _verdicts(console, found[chosen[0].key].verdicts)
-    if surprises:
+    if surprises + (everything and _tell_unreadable()):
         raise typer.Exit(1)
 
 
@@ -106,6 +107,14 @@ def site(
     _console().print(
         f"{len(found)} entries in {folder / 'index.html'}" + (f", {missing} not run yet" if missing else "")
     )
+
+
+def _tell_unreadable() -> int:
+    """Name the files that are no entries; returns how many there are."""
+    wrong = unreadable()
+    for reason in wrong:
+        Console(stderr=True, highlight=False).print(f"[red]left out:[/] {escape(reason)}")
+    return len(wrong)
 
 
 def _chosen(keys: Iterable[str], everything: bool) -> list[Entry]:

@@ -160,11 +160,20 @@ def _constants(tree: ast.Module) -> Iterator[tuple[str, Any]]:
 
 
 def entries(root: Path = HERE) -> dict[str, Entry]:
-    """Every entry below `root` by its key, in the order of areas and keys."""
-    found = [
-        Entry.read(path)
-        for folder in sorted(root.iterdir())
-        if folder.is_dir() and folder.name not in _NOT_AREAS and not folder.name.startswith(("_", "."))
-        for path in sorted(folder.glob("[!_]*.py"))
-    ]
-    return {entry.key: entry for entry in found}
+    """Every entry below `root` by its key, in the order of areas and keys; files that are no entries are left out."""
+    return {card.key: card for card in _cards(root) if isinstance(card, Entry)}
+
+
+def unreadable(root: Path = HERE) -> list[str]:
+    """What is wrong with the files that should be entries and are not."""
+    return [str(card) for card in _cards(root) if isinstance(card, Exception)]
+
+
+def _cards(root: Path) -> Iterator[Entry | Exception]:
+    for folder in sorted(root.iterdir()):
+        if folder.is_dir() and folder.name not in _NOT_AREAS and not folder.name.startswith(("_", ".")):
+            for path in sorted(folder.glob("[!_]*.py")):
+                try:
+                    yield Entry.read(path)
+                except (ValueError, SyntaxError) as error:
+                    yield error

@@ -11,7 +11,7 @@ import pytest
 
 import kullback as kb
 import source_rules as rules
-from gallery.entry import HERE, Entry, entries
+from gallery.entry import HERE, Entry, entries, unreadable
 from gallery.record import Order
 from gallery.worker import measured
 
@@ -19,6 +19,10 @@ ENTRIES = entries()
 FAST = ("gaussian-kl",)  # seconds each; `make test-all` runs all of them
 BIBLIOGRAPHY = (HERE.parent / "docs" / "references.bib").read_text(encoding="utf-8")
 by_key = pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
+
+
+def test_every_file_is_an_entry() -> None:
+    assert unreadable() == []
 
 
 @by_key

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gallery import __main__ as command
+from gallery import entry as entry_module
 from gallery import record as record_module
 from gallery.entry import Budget, Entry, at_least, at_most, close, entries, status
 from gallery.pages import write
@@ -78,6 +79,16 @@ def test_a_card_that_lacks_something_says_what(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match=r"lacks CLAIM, control\(\)"):
         Entry.read(path)
+
+
+def test_a_file_that_is_no_entry_stops_no_other(tmp_path: Path) -> None:
+    tree(tmp_path, fair="pass")
+    (tmp_path / "coins" / "half.py").write_text('"""Half an entry."""\n')
+    (tmp_path / "coins" / "typo.py").write_text("def run(:\n")
+    assert list(entries(tmp_path)) == ["fair"]
+    lacking, typo = entry_module.unreadable(tmp_path)
+    assert "half.py lacks TITLE" in lacking
+    assert "invalid syntax" in typo
 
 
 def test_runs_are_kept_and_a_failure_stops_nobody(tmp_path: Path) -> None:
