@@ -283,6 +283,8 @@ def test_extreme_temperatures_stay_finite() -> None:
         )
         assert value.isfinite()
         assert gradient.isfinite().all()
+    below = contrast.debiased_info_nce(torch.tensor([-0.8]), torch.tensor([[-1.0, -1.0]]), class_prior=0.5)
+    assert float(below) == pytest.approx(math.log(1 + 2 * math.exp(-1 + 0.8)), rel=1e-6)  # not below e⁻¹
     nan = torch.tensor([[math.nan, 0.0]])
     assert contrast.debiased_info_nce(torch.zeros(1), nan, class_prior=0.1).isnan()
 
