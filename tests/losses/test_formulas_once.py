@@ -125,6 +125,25 @@ def test_exponentials_have_a_reason(family: str) -> None:
     assert found == {prefix + name for name in ALLOWED[family]}
 
 
+def test_every_objective_is_scanned() -> None:
+    objectives = {
+        "preference",
+        "policy",
+        "unlearn",
+        "matching",
+        "variational",
+        "bottleneck",
+        "robust",
+        "contrast",
+    }
+    objectives |= {"supervision", "unnormalised", "priors"}
+    here = {
+        path.name + ("/" if path.is_dir() else "") for path in LOSSES.iterdir() if path.stem in objectives
+    }
+    assert len(here) == len(objectives)
+    assert here == set(ALLOWED)
+
+
 def test_the_rule_sees_what_it_should(tmp_path: Path) -> None:
     (tmp_path / "x.py").write_text(
         "def a(r):\n    def b(s):\n        return s.exp()\n    return b(r)\n\n\ndef c(r):\n    return torch.log1p(r)\n"
