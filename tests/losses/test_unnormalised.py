@@ -224,7 +224,7 @@ def test_it_recovers_the_maximum_likelihood_estimate() -> None:
 
 
 def test_the_moving_average_takes_the_bias_of_small_batches_away() -> None:
-    """E log of a mean of eight log-normal weights is far below the log of the mean, and the gradient says so."""
+    """E log of a mean of four log-normal weights is far below the log of the mean, and the gradient says so."""
     rng = np.random.default_rng(6)
 
     def slope(momentum: float) -> float:

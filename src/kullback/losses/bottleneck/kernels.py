@@ -105,7 +105,8 @@ def conditional_cauchy_schwarz(
     K compares the rows of `x` (n, d) and l those of `target` and `prediction` (n, c), with `target_width` for all three
     products. S estimates p(x): a product of sums of kernels, not a sum of their squares, and one for either row where
     the paper has the square of one, so that ⟨ , ⟩ is an inner product. Then the loss is ≥ 0 on every batch, symmetric,
-    and 0 where the prediction is the target. In nats; other arguments and errors as in `cauchy_schwarz_information`.
+    and 0 where the prediction is the target. Regions of x count by their extent and not by their mass: far inputs weigh
+    much. In nats; other arguments and errors as in `cauchy_schwarz_information`.
     Source: [yu2024].
 
     >>> import torch
