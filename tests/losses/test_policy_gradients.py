@@ -337,6 +337,8 @@ def test_what_the_policy_cannot_say() -> None:
         assert made.item() == pytest.approx(d.at_zero * math.exp(-0.5) / 3)
         assert gradient(made, x).tolist() == [0.0, 0.0, 0.0]
     assert pi.f_dpg(kb.reverse_kl, policy=x, target=target, drawn_with=drawn).item() == math.inf
+    hardly = target[1:2] - 10000.0  # a weight of 0 in floats does not make it a NaN
+    assert pi.f_dpg(kb.reverse_kl, policy=x[1:2], target=hardly, drawn_with=drawn[1:2]).item() == math.inf
 
 
 def test_masked_samples_do_not_exist() -> None:
