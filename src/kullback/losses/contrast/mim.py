@@ -10,7 +10,7 @@ from kullback.errors import ShapeError
 from kullback.losses.batches import NonFinite, averaged
 from kullback.losses.contrast.checks import check_number, check_temperature, real
 from kullback.losses.contrast.negatives import log_sum, surprise
-from kullback.losses.contrast.pairs import matched, over_pairs
+from kullback.losses.contrast.pairs import hollow, matched, over_pairs
 
 
 def mim(
@@ -80,10 +80,13 @@ def contrastive_mim(
         )
 
     def terms(own: Tensor, other: Tensor, *logarithms: Tensor) -> Tensor:
-        others = log_sum(other / temperature) - math.log(other.shape[1])
-        return contrast_weight * surprise(others, own / temperature) + _cross_entropy(*logarithms)
+        others = log_sum(other) - math.log(other.shape[1] - 1)
+        return contrast_weight * surprise(others, own) + _cross_entropy(*logarithms)
 
-    return over_pairs(terms, scores, *parts, mask=mask, weight=weight, nonfinite=nonfinite)
+    def sides(s: Tensor) -> tuple[Tensor, ...]:
+        return hollow(s / temperature)
+
+    return over_pairs(terms, scores, *parts, mask=mask, weight=weight, nonfinite=nonfinite, sides=sides)
 
 
 def _cross_entropy(likelihood: Tensor, prior: Tensor, posterior: Tensor) -> Tensor:

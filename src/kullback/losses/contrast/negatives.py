@@ -10,7 +10,7 @@ from torch import Tensor
 from kullback.errors import InvalidInputError, ShapeError
 from kullback.losses.batches import NonFinite, averaged
 from kullback.losses.contrast.checks import check_number, check_temperature, real
-from kullback.losses.contrast.pairs import matched, over_pairs, split
+from kullback.losses.contrast.pairs import hollow, matched, over_pairs
 
 _ROUNDED = 1e-3  # what rounding in half precision may take off a cosine
 
@@ -42,9 +42,13 @@ def info_nce(
     check_temperature(temperature)
 
     def terms(own: Tensor, other: Tensor) -> Tensor:
-        return surprise(log_sum(other / temperature), own / temperature)
+        return surprise(log_sum(other), own)
 
-    return over_pairs(terms, matched(scores), mask=mask, weight=weight, nonfinite=nonfinite)
+    def sides(s: Tensor) -> tuple[Tensor, ...]:
+        return hollow(s / temperature)
+
+    scores = matched(scores)
+    return over_pairs(terms, scores, mask=mask, weight=weight, nonfinite=nonfinite, sides=sides)
 
 
 def symmetric_info_nce(
@@ -69,11 +73,11 @@ def symmetric_info_nce(
     check_temperature(temperature)
 
     def terms(own: Tensor, across: Tensor, down: Tensor) -> Tensor:
-        ways = [log_sum(side / temperature) for side in (across, down)]
-        return 0.5 * (surprise(ways[0], own / temperature) + surprise(ways[1], own / temperature))
+        return 0.5 * (surprise(log_sum(across), own) + surprise(log_sum(down), own))
 
     def sides(s: Tensor) -> tuple[Tensor, ...]:
-        return *split(s), split(s.T)[1]
+        own, other = hollow(s / temperature)
+        return own, other, other.T
 
     scores = matched(scores, square=True)
     return over_pairs(terms, scores, mask=mask, weight=weight, nonfinite=nonfinite, sides=sides)
@@ -134,8 +138,11 @@ def debiased_info_nce(
 
 def log_sum(other: Tensor) -> Tensor:
     """The logarithm of a row's sum of e^other; −inf, without a gradient, where all of the row was taken out."""
-    none = (other.detach() == -math.inf).all(-1)
-    return torch.where(none, -math.inf, torch.where(none[:, None], 0.0, other).logsumexp(-1))
+    top = other.detach().amax(-1, keepdim=True)
+    top = torch.where(top.isfinite(), top, 0.0)
+    total = (other - top).exp().sum(-1)
+    none = total == 0
+    return torch.where(none, -math.inf, torch.where(none, 1.0, total).log() + top[:, 0])
 
 
 def surprise(others: Tensor, own: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 
@@ -41,18 +42,29 @@ def cosines(first: Tensor, second: Tensor) -> Tensor:
 def split(scores: Tensor) -> tuple[Tensor, Tensor]:
     r"""Scores of own pairs and of the others: $s_{ii}$ of shape (n,), and $s_{ij}$ with j ≠ i of shape (n, K − 1).
 
-    `scores` (n, K), K ≥ n and at least 2: row i's own partner is in column i. Those of the others follow the row's own
-    column and go round. Raises `ShapeError` or `DTypeError`.
+    `scores` (n, K), K ≥ n and at least 2: row i's own partner is in column i. Raises `ShapeError` or `DTypeError`.
 
     >>> import torch
     >>> own, other = split(torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]))
     >>> own.tolist(), other.tolist()
-    ([1.0, 5.0], [[2.0, 3.0], [6.0, 4.0]])
+    ([1.0, 5.0], [[2.0, 3.0], [4.0, 6.0]])
     """
     scores = matched(scores)
     n, k = scores.shape
-    after = torch.arange(n, device=scores.device)[:, None] + torch.arange(1, k, device=scores.device)
-    return scores.diagonal(), scores.gather(1, after % k)
+    flat, last = (
+        scores.flatten(),
+        (n - 1) * (k + 1),
+    )  # own scores are at the multiples of k + 1, from 0 to `last`
+    between = flat[1 : last + 1].reshape(n - 1, k + 1)[:, :-1].reshape(-1)
+    return scores.diagonal(), torch.cat([between, flat[last + 1 :]]).reshape(n, k - 1)
+
+
+def hollow(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Scores of own pairs, and all scores with −inf in their place: for sums of exponentials, in one copy."""
+    n, k = scores.shape
+    return scores.diagonal(), scores.masked_fill(
+        torch.eye(n, k, dtype=torch.bool, device=scores.device), -math.inf
+    )
 
 
 def matched(scores: Tensor, *, square: bool = False) -> Tensor:

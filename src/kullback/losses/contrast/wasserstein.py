@@ -34,8 +34,8 @@ def wasserstein_dependency(
     are the same y moved round by a number of rows drawn from `generator`. The penalty λ (`penalty`) looks at points
     between (x_i, y_i) and (x_i, y_{i'}), at places that `generator` draws, for a slope beyond L (`limit`), as
     `lipschitz_penalty` does. With a critic that is Lipschitz by construction, `penalty` = 0, the mean difference is a
-    lower bound of L·W₁; without either it bounds nothing. In the unit of the data; unlike InfoNCE it has no cap. With
-    λ added to `info_nce` instead it is Wasserstein predictive coding. `mask`, `weight` and `nonfinite` as in
+    lower bound of L·W₁; without either it bounds nothing. In the unit of the data; unlike InfoNCE it has no cap.
+    `info_nce` plus `lipschitz_penalty` is Wasserstein predictive coding. `mask`, `weight` and `nonfinite` as in
     `kullback.losses.batches`. Raises `ShapeError`, `DTypeError` or `InvalidInputError`. Source: [ozair2019],
     [gulrajani2017].
 
