@@ -16,7 +16,12 @@ from gallery.record import Order
 from gallery.worker import measured
 
 ENTRIES = entries()
-FAST = ("gaussian-kl",)  # seconds each; `make test-all` runs all of them
+FAST = (
+    "gaussian-kl",
+    "cross-entropy-method",
+    "universality-lens",
+    "meta-rl-bregman",
+)  # seconds each; `make test-all` runs all of them
 BIBLIOGRAPHY = (HERE.parent / "docs" / "references.bib").read_text(encoding="utf-8")
 by_key = pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
 
