@@ -21,6 +21,9 @@ FAST = (
     "cross-entropy-method",
     "universality-lens",
     "meta-rl-bregman",
+    "multitasking",
+    "fractional-sde",
+    "lion",
 )  # seconds each; `make test-all` runs all of them
 BIBLIOGRAPHY = (HERE.parent / "docs" / "references.bib").read_text(encoding="utf-8")
 by_key = pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
