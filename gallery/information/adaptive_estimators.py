@@ -142,8 +142,8 @@ def _taken(r: Run, name: str) -> float:
 
 
 def figure(run: Run, ax: Any) -> None:
-    """The layers in the information plane, first to last."""
+    """What each layer tells of the input, first to last."""
     for (name, penalised), plane in run.planes.items():
-        ax.plot(*np.array(plane).T, label=f"{name}, L2 penalty" if penalised else name)
-    ax.set(xlabel="I(X; T) in bits", ylabel="I(T; Y) in bits")
+        ax.plot(range(1, len(WIDTHS)), [i for i, _ in plane], label=f"{name}, penalty" if penalised else name)
+    ax.set(xlabel="layer", ylabel="I(X; T) in bits", xticks=range(1, len(WIDTHS)), ylim=(0, 12.5))
     ax.legend()
