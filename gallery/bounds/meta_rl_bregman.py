@@ -4,7 +4,8 @@ Learning in games by multiplicative weights costs KL(solution‖start) over the 
 matters. The paper therefore starts a new game at the mean of the solutions of earlier ones, the point of least mean KL
 from them, and proves faster convergence where games are similar. Here ten-action zero-sum games scatter around one
 base game, and optimistic multiplicative weights start from the mean of 30 earlier solutions or from uniform play.
-The start holds a twentieth of uniform play too, for a solution may use an action that no earlier one did.
+The start holds a twentieth of uniform play too, for a solution may use an action that no earlier one did. KL tells
+the two starts apart, and with them the gaps; among games of one start it hardly orders them (correlations −0.2 to 0.6).
 
 Slots: the solution is p, the start q of `kb.kl`, the Bregman divergence of negative entropy, in that order.
 The full-size version (Markov games) is described in the paper; we know of no repository.
@@ -27,7 +28,7 @@ TITLE = "Multi-Agent Meta-Reinforcement Learning: Sharper Convergence Rates with
 REFERENCE = "mao2023b"
 RELATION = "core"
 DIVERGENCES = ("kl",)
-CLAIM = "Started at the mean of earlier solutions, play is half as far from equilibrium, as KL to the solution says."
+CLAIM = "Started at the mean of earlier solutions, play is half as far from equilibrium or less."
 STATUS = "reproduced"
 SEEDS = 3
 
@@ -111,7 +112,7 @@ def _gaps(game: np.ndarray, start: Start) -> np.ndarray:
 
 
 def check(runs: Sequence[Run]) -> list[Verdict]:
-    """The mean is the right start, it helps by half, and KL tells which games are hard."""
+    """The mean is the right start, it helps by half, and the start with less KL has the smaller gap."""
     return [
         at_least(
             "mean KL of earlier solutions from other starts, above that from their mean",
@@ -124,7 +125,7 @@ def check(runs: Sequence[Run]) -> list[Verdict]:
             0.5,
         ),
         at_least(
-            "correlation of the gap with KL(solution‖start)",
+            "correlation of the gap with KL(solution‖start), games of both starts together",
             [float(np.corrcoef(*_pairs(r))[0, 1]) for r in runs],
             0.5,
         ),
