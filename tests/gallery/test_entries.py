@@ -24,6 +24,8 @@ FAST = (
     "multitasking",
     "fractional-sde",
     "lion",
+    "vendi",
+    "mec-bottleneck",
 )  # seconds each; `make test-all` runs all of them
 BIBLIOGRAPHY = (HERE.parent / "docs" / "references.bib").read_text(encoding="utf-8")
 by_key = pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
