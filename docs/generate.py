@@ -7,6 +7,7 @@ import importlib
 import inspect
 import math
 import re
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -278,6 +279,8 @@ THIN = '<mspace width="0.167em"/>'
 
 def on_config(config):
     """Put the generated pages into the navigation."""
+    # MkDocs has the folder of a hook on the path only while it loads the hook; the gallery lies beside that folder
+    sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
     section = next(entry for entry in config.nav if "Divergences" in entry)
     section["Divergences"] = [
         "divergences/index.md",
@@ -301,6 +304,8 @@ def on_page_markdown(markdown, page, config, files):
     """Measured tables come from the benchmark that wrote them; sources link to their entries."""
     if "<!-- peers -->" in markdown:
         markdown = markdown.replace("<!-- peers -->", peers())
+    if "<!-- gallery -->" in markdown:
+        markdown = markdown.replace("<!-- gallery -->", papers())
     if "<!-- joint ranges -->" in markdown:
         markdown = markdown.replace("<!-- joint ranges -->", joint_ranges())
     for name, draw in figures().items():
@@ -323,6 +328,27 @@ def peers() -> str:
     if PEERS.exists():
         return PEERS.read_text(encoding="utf-8")
     return "Not measured on this checkout: `python benchmarks/peer_numerics.py` writes the table."
+
+
+def papers() -> str:
+    """The entries of the gallery by area, with what each declares to find."""
+    from gallery import entry as gallery
+
+    rows = [
+        f'| {entry.area} | <a href="../gallery/{entry.key}.html">{entry.key}</a> | {entry.title} | {entry.declared} |'
+        for entry in gallery.entries().values()
+    ]
+    return "\n".join(["| area | entry | paper | found |", "|---|---|---|---|", *rows])
+
+
+def on_post_build(config):
+    """The gallery's own pages beside the documentation, from the runs that are kept; the others say how to run them."""
+    from gallery import entry as gallery
+    from gallery import pages
+    from gallery.record import Order, kept
+
+    found = [(entry, kept(entry, Order())) for entry in gallery.entries().values()]
+    pages.write(Path(config["site_dir"]) / "gallery", found)
 
 
 @cache
