@@ -134,6 +134,15 @@ def test_pairs_in_closed_form() -> None:
     assert float(bottleneck.information_lower(far, unit)) == pytest.approx(math.log(6), abs=1e-6)
 
 
+def test_pairs_are_compared_in_their_order() -> None:
+    """Unequal scales: KL(p_i‖p_j), i outside the logarithm."""
+    mean, scale = numbers(3, 2), numbers(3, 2, seed=1).exp()
+    laws = [normal(m, s) for m, s in zip(mean, scale, strict=True)]
+    costs = np.array([[float(torch.distributions.kl_divergence(a, b)) for b in laws] for a in laws])
+    by_hand = -np.log(np.exp(-costs).mean(1)).mean()
+    assert float(bottleneck.information_upper(mean, scale)) == pytest.approx(by_hand, rel=1e-12)
+
+
 def test_nonlinear_gradient_mask_and_refusals() -> None:
     mean, scale, losses = numbers(4, 2), 0.5 + numbers(4, 2, seed=1).exp(), numbers(4, seed=2)
     for shape in (torch.square, lambda x: x):

@@ -16,6 +16,7 @@ from torch import Tensor
 import kullback as kb
 from kullback.errors import ConvergenceError, InvalidInputError, ShapeError
 from kullback.losses import bottleneck
+from kullback.losses.bottleneck import plane
 
 
 @pytest.fixture(autouse=True)
@@ -199,6 +200,14 @@ def test_annealing_is_no_worse_than_random_starts() -> None:
             start = torch.tensor(rng.dirichlet(np.ones(16), 16))
             other = bottleneck.information_bottleneck(p, beta=beta, start=start, tolerance=1e-7)
             assert point.lagrangian <= other.lagrangian + 1e-7
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.4, 1.0])
+def test_what_is_compared_quickly_is_the_lagrangian(alpha: float) -> None:
+    p = joint(6, 3, 2)
+    encoder = torch.tensor(np.random.default_rng(3).dirichlet(np.ones(6), 6))
+    quick = plane._Law.of(p).lagrangian(encoder, 5.0, alpha)
+    assert quick - 5.0 * entropy(p.sum(0)) == pytest.approx(lagrangian(encoder, p, 5.0, alpha), abs=1e-12)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])

@@ -150,6 +150,18 @@ def test_expected_normal_divergence_against_draws() -> None:
     assert found == pytest.approx(terms.mean(), abs=4 * terms.std() / len(terms) ** 0.5)
 
 
+def test_the_mean_log_determinant_against_draws() -> None:
+    """Beside it the expected divergence has the mean of Σ⁻¹, which is known: νΨ⁻¹."""
+    shared, m, v = law(), numbers(3, seed=5), spread(3, 6)
+    _, sigma = drawn(shared, 30_000, 7)
+    terms = 0.5 * np.linalg.slogdet(sigma)[1]
+    gap = m - shared.loc
+    trace = shared.df * torch.trace(torch.linalg.solve(shared.scale_matrix, v + torch.outer(gap, gap)))
+    rest = 0.5 * (trace + 3 / shared.precision_scale - 3 - torch.logdet(v))
+    found = float(priors.expected_normal_divergence(shared, m, torch.linalg.cholesky(v)) - rest)
+    assert found == pytest.approx(terms.mean(), abs=4 * terms.std() / len(terms) ** 0.5)
+
+
 def test_expected_normal_divergence_against_quadrature_in_one_dimension() -> None:
     """Σ is inverse gamma; the mean over μ is known, and what is left is an integral over Σ."""
     psi, df, precision, m, v, m0 = 2.3, 4.5, 1.3, 0.8, 0.6, -0.2

@@ -113,7 +113,7 @@ def information_bottleneck(
         raise InvalidInputError(f"`alpha` is {alpha!r}; expected a number from 0 (H(T)) to 1 (I(X;T))")
     p = masses("joint", joint, 2)
     encoder = torch.eye(len(p)) if start is None else torch.as_tensor(start)
-    encoder = encoder.detach().to(torch.float64)
+    encoder = encoder.detach().to("cpu", torch.float64)
     if encoder.ndim != 2 or len(encoder) != len(p):
         raise ShapeError(f"`start` has shape {tuple(encoder.shape)}; expected ({len(p)}, values)")
     if not bool((encoder >= 0).all()) or not bool(((encoder.sum(1) - 1.0).abs() < 1e-6).all()):

@@ -36,7 +36,8 @@ def variational_bottleneck(
     variational bottleneck, 1/β of the Lagrangian that `information_bottleneck` minimises; 0 leaves the losses alone.
 
     `mask`, `weight` and `nonfinite` as in `kullback.losses.batches.averaged`. Raises `UnsupportedPairError` where the
-    pair has no closed form, `ShapeError`, and `InvalidInputError` also for parameters of a law that are not finite.
+    pair has no closed form, `ShapeError`, and `InvalidInputError` also for parameters of a law that are not finite,
+    those of masked examples among them.
     Source: [alemi2017], [tishby1999].
 
     >>> import torch, kullback as kb

@@ -40,7 +40,7 @@ def rate_distortion(
     (0.25, 0.130812)
     """
     check_number("slope", slope, zero=True)
-    p, cost = masses("p", p, 1), torch.as_tensor(distortion, dtype=torch.float64)
+    p, cost = masses("p", p, 1), torch.as_tensor(distortion, dtype=torch.float64).detach().cpu()
     if cost.ndim != 2 or len(cost) != len(p) or cost.shape[1] == 0:
         raise ShapeError(
             f"`distortion` has shape {tuple(cost.shape)}; expected ({len(p)}, k), a row for every mass"
@@ -70,8 +70,8 @@ def rate_distortion(
 
 
 def masses(name: str, p: Tensor, axes: int) -> Tensor:
-    """Masses that sum to 1, in double precision."""
-    p = torch.as_tensor(p, dtype=torch.float64).detach()
+    """Masses that sum to 1, in double precision on the host."""
+    p = torch.as_tensor(p, dtype=torch.float64).detach().cpu()
     if p.ndim != axes or p.numel() == 0:
         raise ShapeError(f"`{name}` has shape {tuple(p.shape)}; expected {axes} axes")
     total = float(p.sum())
