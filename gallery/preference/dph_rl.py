@@ -143,4 +143,4 @@ def figure(run: Run, ax: Any) -> None:
     for name, found in run.covered.items():
         ax.plot(run.steps, found, label=f"{name}: right {run.correct[name][-1]:.2f}")
     ax.set(xlabel="steps", ylabel="right answers found in 32", ylim=(0, 1))
-    ax.legend(title="penalty, chance of being right")
+    ax.legend(title="penalty, chance of being right", loc="lower left", ncols=2)
