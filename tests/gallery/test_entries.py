@@ -26,7 +26,6 @@ FAST = (
     "lion",
     "vendi",
     "mec-bottleneck",
-    "flat",
 )  # seconds each; `make test-all` runs all of them
 BIBLIOGRAPHY = (HERE.parent / "docs" / "references.bib").read_text(encoding="utf-8")
 by_key = pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
