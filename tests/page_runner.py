@@ -23,6 +23,7 @@ from typing import Any
 
 _FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```[ ]*$", re.MULTILINE | re.DOTALL)
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_PROGRESS = re.compile(r"^kullback: .*, [\d.]+ s\n", re.MULTILINE)  # signs of life, on a machine that is busy
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def run_console(block: Block, page: str) -> None:
             )
             status = done.returncode
             if said.strip():
-                compare_output(done.stdout + done.stderr, said, place)
+                compare_output(done.stdout + _PROGRESS.sub("", done.stderr), said, place)
 
 
 def compare_output(got: str, said: str, place: str) -> None:

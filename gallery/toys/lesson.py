@@ -43,7 +43,14 @@ def lesson(seed: int) -> Lesson:
         taught, tested = net(data.images[:FEW]), net(data.test_images)
     weights = dict(net.named_parameters())["2.weight"].detach()
     return Lesson(
-        data.images[:FEW], data.labels[:FEW], taught, data.test_images, data.test_labels, tested, weights, seed
+        data.images[:FEW],
+        data.labels[:FEW],
+        taught,
+        data.test_images,
+        data.test_labels,
+        tested,
+        weights,
+        seed,
     )
 
 

@@ -78,7 +78,7 @@ class RoundedEntropy(EntropyMethod):
         """The entropy of the histogram, and how sure."""
         x = problem.x
         codes = np.zeros(x.n, dtype=np.int64) if x.codes is None else x.codes
-        order = in_order(np.column_stack([x.values, codes]))
+        order = in_order(np.column_stack([x.values, codes.astype(np.float64)]))
         x, codes, steps = x.take(order), codes[order], _steps(x.values)
         anywhere = np.random.default_rng(0).uniform(-0.5, 0.5, x.values.shape)
         found = self.method.estimate(replace(problem, x=replace(x, values=x.values + steps * anywhere)))

@@ -43,8 +43,8 @@ class ReusableHoldout:
     training rows as long as the holdout agrees; where they disagree the holdout answers through noise, and its
     `budget` of such answers is one less, and T̂ is drawn again. The answers stay near the truth for any analyst
     because they are differentially private in the holdout: see `privacy`. 4σ has to be well below T₀, or training rows
-    that the holdout contradicts pass, and the budget goes where nothing disagrees: with the defaults at a few questions in
-    a hundred. T₀ in turn has to be well above the holdout's own error: use 10 000 rows or more.
+    that the holdout contradicts pass, and the budget goes where nothing disagrees: with the defaults at a few questions
+    in a hundred. T₀ in turn has to be well above the holdout's own error: use 10 000 rows or more.
 
     `train` and `holdout` are whatever the statistics read; the length of `holdout` counts its rows. Raises
     `InvalidInputError` unless threshold, noise and budget are positive. Source: [dwork2015].
