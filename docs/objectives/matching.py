@@ -60,7 +60,7 @@ def students() -> str:
     shown = {"teacher": teacher(), **{f"student by {d.name}": fitted(d).log_q for d in SHOWN}}
     step = GRID[1] - GRID[0]
     lines = [curve.Line(name, partial(np.interp, xp=GRID, fp=np.exp(x) / step)) for name, x in shown.items()]
-    return curve.svg(lines, marks=(0, 2, 4, 6, 8, 10), caption="density of a sample", top=0.7)
+    return curve.svg(lines, marks=(0, 2, 4, 6, 8, 10), caption="density of a sample", top=1.0)
 
 
 FIGURES = {"students": students}

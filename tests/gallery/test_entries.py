@@ -26,6 +26,7 @@ FAST = (
     "lion",
     "vendi",
     "mec-bottleneck",
+    "diffusion-entropy",
 )  # seconds each; `make test-all` runs all of them
 BIBLIOGRAPHY = (HERE.parent / "docs" / "references.bib").read_text(encoding="utf-8")
 by_key = pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
