@@ -12,6 +12,7 @@ import torch
 from kullback.errors import InvalidInputError
 
 _SHARE = 8  # of the free memory that the buffers may take, if nobody sets a budget
+_ENOUGH = 1 << 29  # bytes of buffers in which reading the weights once a chunk is small next to the products
 _CACHED = 1 << 17  # elements of one temporary: a dozen of them stay in the nearer caches of a core
 _LAUNCHED = 1 << 24  # on an accelerator: enough to hide what launching a kernel costs
 _KEPT = 2  # student's and teacher's
@@ -25,9 +26,9 @@ class Engine:
 
     A chunk has $\lfloor \text{memory} / \sum e V \rfloor$ rows, for the V classes of every head in elements of e bytes.
     `memory` is the budget in bytes of the buffers that hold logits of heads, student's and teacher's together; without
-    one they are as large as the two weights, which is where longer chunks stop to pay, but at most an eighth of the
-    memory that is free. `compiled` fuses the arithmetic with `torch.compile`: quicker from the second call on, while
-    the first takes tens of seconds and a C++ compiler.
+    one it is half a gigabyte, or the size of the two weights where that is more, which is where longer chunks stop to
+    pay, but at most an eighth of the memory that is free. `compiled` fuses the arithmetic with `torch.compile`: quicker
+    from the second call on, while the first takes tens of seconds and a C++ compiler.
 
     Raises `InvalidInputError` for a budget that is not positive.
 
@@ -48,7 +49,9 @@ class Engine:
         """Rows of one chunk: `per_row` bytes each, as even as they can be."""
         if not per_row:
             return count
-        budget = min(weights, free_memory(device) // _SHARE) if self.memory is None else self.memory
+        budget = self.memory
+        if budget is None:
+            budget = min(max(weights, _ENOUGH), free_memory(device) // _SHARE)
         most = max(1, budget // per_row)
         chunks = -(-count // most)
         return -(-count // max(1, chunks))
