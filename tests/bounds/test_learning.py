@@ -11,6 +11,7 @@ import pytest
 import kullback as kb
 from kullback.bounds import (
     chi2_contraction,
+    divergence_gap,
     dobrushin,
     dropout,
     gaussian_noise,
@@ -167,6 +168,38 @@ def test_information_gap() -> None:
     assert size == pytest.approx(information_gap(shown, n=1, sigma=1.0).high, rel=1e-3)
 
 
+def test_divergence_gap() -> None:
+    """Two coins and a rule that chooses one of two predictions from them: each coin has its own divergence."""
+    rng = np.random.default_rng(7)
+    bias, chosen, loss = rng.uniform(0.05, 0.95, N), rng.uniform(size=(N, 2, 2)), rng.uniform(size=(N, 2, 2))
+    coin = np.stack([1 - bias, bias], axis=1)
+    weights = np.stack([1 - chosen, chosen], axis=-1)  # p(w | z1, z2)
+    whole = coin[:, :, None, None] * coin[:, None, :, None] * weights
+    law = whole.sum((1, 2))[:, None, :] * coin[:, :, None]
+    pairs = [whole.sum(2), whole.sum(1)]  # of (z1, w) and (z2, w)
+    gap = np.abs(sum(np.sum((law - p) * loss, axis=(1, 2)) for p in pairs)) / 2
+    apart = np.stack([kb.kl(p.reshape(N, 4), law.reshape(N, 4), normalize=True) for p in pairs], axis=1)
+    assert np.all(gap <= 0.25 * np.sqrt(2 * apart).sum(1) + 1e-12)
+    together = kb.kl(
+        whole.reshape(N, 8),
+        (coin[:, :, None, None] * coin[:, None, :, None] * whole.sum((1, 2))[:, None, None, :]).reshape(N, 8),
+        normalize=True,
+    )
+    for i in range(500):
+        high = divergence_gap(apart[i], sigma=0.5).high
+        assert gap[i] <= high + 1e-12
+        assert high <= information_gap(float(together[i]), n=2, sigma=0.5).high + 1e-9
+    # weights ±1, examples N(λw, 1) and N(3λw, 1), the loss w z: in the limit of a small λ nothing is lost
+    size = np.array([0.005, 0.015])
+    x = np.linspace(-9, 9, 20001)
+    shown = []
+    for s in size:
+        density = np.exp(-0.5 * (x - np.array([[s], [-s]])) ** 2)
+        density /= density.sum()
+        shown.append(kb.kl(density.ravel(), np.tile(density.sum(0) / 2, 2), normalize=True))
+    assert size.mean() == pytest.approx(divergence_gap(shown, sigma=1.0).high, rel=1e-3)
+
+
 def test_wasserstein_gap() -> None:
     rng = np.random.default_rng(5)
     p, q = rng.dirichlet(np.ones(5), (2, N))
@@ -217,6 +250,8 @@ def test_refusals() -> None:
         lambda: kl_contraction([[0.5, 0.6]]),
         lambda: chi2_contraction([[0.5, 0.5]], [0.5]),
         lambda: information_gap(-1.0, n=1, sigma=1.0),
+        lambda: divergence_gap([-1.0], sigma=1.0),
+        lambda: divergence_gap([1.0], sigma=math.inf),
         lambda: wasserstein_gap([-1.0], lipschitz=1.0),
         lambda: mixture_regret([0.1], n=1, prior=[0.5]),
     ):
@@ -226,6 +261,7 @@ def test_refusals() -> None:
         lambda: dobrushin([0.5, 0.5]),
         lambda: kl_contraction([0.5, 0.5]),
         lambda: kl_contraction_from([[0.5, 0.5]], [0.5, 0.5]),
+        lambda: divergence_gap(0.1, sigma=1.0),
         lambda: wasserstein_gap([], lipschitz=1.0),
         lambda: mixture_regret([], n=1),
     ):

@@ -10,7 +10,7 @@ from kullback.bounds.contraction import (
     kl_contraction,
     kl_contraction_from,
 )
-from kullback.bounds.generalisation import information_gap, mixture_regret, wasserstein_gap
+from kullback.bounds.generalisation import divergence_gap, information_gap, mixture_regret, wasserstein_gap
 from kullback.bounds.inequalities import (
     bretagnolle_huber,
     chernoff,
@@ -43,6 +43,7 @@ __all__ = [
     "chernoff",
     "chi2_contraction",
     "concentration",
+    "divergence_gap",
     "dobrushin",
     "donsker_varadhan",
     "dropout",

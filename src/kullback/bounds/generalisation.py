@@ -29,6 +29,28 @@ def information_gap(information: float, *, n: int, sigma: float) -> Answer:
     return _gap(sigma * math.sqrt(2 * information / n), "mutual information")
 
 
+def divergence_gap(divergences: Array, *, sigma: float) -> Answer:
+    r"""The gap that each example's own divergence allows: of its law given the weights from the law of new examples.
+
+    $$|E\,\text{gap}| \le \frac1n \sum_i \sqrt{2 \sigma^2 D_i}, \qquad
+    D_i = E_W\, \mathrm{KL}(P_{Z_i | W} \| P_Z) = I(Z_i; W)$$
+
+    `divergences` holds the n numbers in nats. The loss is `sigma`-sub-Gaussian for a new example and all weights:
+    (b − a)/2 for one in [a, b]. Examples may stand for what a layer makes of them, with the label: a loss that sees
+    them only through this layer obeys the bound with the layer's divergences, which fall from layer to layer. Attained
+    in the limit of little information. Source: [bu2020], for layers [he2025].
+
+    >>> round(divergence_gap([0.02, 0.08], sigma=1.0).high, 6)
+    0.3
+    """
+    x = np.asarray(divergences, dtype=float)
+    if x.ndim != 1 or x.size == 0:
+        raise ShapeError(f"`divergences` has shape {x.shape}; expected one divergence an example")
+    if not (np.all(x >= 0) and 0 <= sigma < math.inf):
+        raise InvalidInputError("`divergences` and `sigma` must not be negative, nor `sigma` infinite")
+    return _gap(sigma * float(np.mean(np.sqrt(2 * x))), "divergence of each example")
+
+
 def wasserstein_gap(distances: Array, *, lipschitz: float) -> Answer:
     r"""The gap that Wasserstein distances allow for a loss that is Lipschitz in the example.
 
