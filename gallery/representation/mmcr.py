@@ -21,7 +21,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from gallery.entry import Budget, Verdict, at_least, at_most
-from gallery.toys.digits import Digits, digits
+from gallery.toys.digits import Digits, digits, view
 from gallery.toys.nets import batches, perceptron, train
 from kullback.losses.contrast import cosines, info_nce, largest_nuclear_norm, mmcr
 
@@ -64,11 +64,11 @@ def control(seed: int, budget: Budget) -> Run:
 def _run(seed: int, budget: Budget, *, sign: float) -> Run:
     data, rng = digits(seed), torch.Generator().manual_seed(seed)
     net, rows = perceptron((64, 128, WIDTH), seed=seed), batches(len(data.images), BATCH, seed=seed)
-    moved, pairs = _view(data.test_images, rng), [_view(data.test_images[:BATCH], rng) for _ in range(2)]
+    moved, pairs = view(data.test_images, rng), [view(data.test_images[:BATCH], rng) for _ in range(2)]
 
     def loss(step: int) -> Tensor:
         x = data.images[rows(step)]
-        codes = [net(_view(x, rng)) for _ in range(VIEWS)]
+        codes = [net(view(x, rng)) for _ in range(VIEWS)]
         return sign * mmcr(torch.stack(codes, 1))
 
     @torch.no_grad()
@@ -88,16 +88,6 @@ def _run(seed: int, budget: Budget, *, sign: float) -> Run:
     largest = largest_nuclear_norm(BATCH, WIDTH)
     shares = [-sign * x / largest for x in losses]
     return Run(shares, before, shared(), right(data.test_images), right(moved))
-
-
-def _view(x: Tensor, rng: torch.Generator) -> Tensor:
-    """Every image moved by at most a pixel each way, round the edge, with noise."""
-    images, n = x.reshape(-1, 8, 8), len(x)
-    by = torch.randint(-1, 2, (2, n, 1, 1), generator=rng)
-    places = torch.arange(8)
-    down, right = (places[:, None] + by[0]) % 8, (places[None] + by[1]) % 8
-    moved = images[torch.arange(n)[:, None, None], down, right].reshape(n, 64)
-    return moved + 0.1 * torch.randn(moved.shape, generator=rng)
 
 
 def _neighbours(known: Tensor, asked: Tensor) -> Tensor:

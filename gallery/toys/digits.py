@@ -1,4 +1,4 @@
-"""The 1797 handwritten digits that scikit-learn ships, as tensors, with labels that lie on request."""
+"""The 1797 handwritten digits that scikit-learn ships, as tensors; labels that lie, and disturbed views, on request."""
 
 from __future__ import annotations
 
@@ -34,3 +34,13 @@ def digits(seed: int, *, train: int = 1000, flipped: float = 0.0) -> Digits:
     shift = torch.tensor(rng.integers(1, 10, train), dtype=torch.long)
     seen = torch.where(wrong, (y[:train] + shift) % 10, y[:train])
     return Digits(x[:train], seen, x[train:], y[train:])
+
+
+def view(images: Tensor, rng: torch.Generator) -> Tensor:
+    """Every image (n, 64) moved by at most a pixel each way, round the edge, with noise."""
+    square, n = images.reshape(-1, 8, 8), len(images)
+    by = torch.randint(-1, 2, (2, n, 1, 1), generator=rng)
+    places = torch.arange(8)
+    down, right = (places[:, None] + by[0]) % 8, (places[None] + by[1]) % 8
+    moved = square[torch.arange(n)[:, None, None], down, right].reshape(n, 64)
+    return moved + 0.1 * torch.randn(moved.shape, generator=rng)
