@@ -6,15 +6,16 @@ that compression needs no saturation, differs much between starts, and grows wit
 learns a symmetric function of 12 bits, with and without the penalty. So short a training ends in a constant at the
 paper's penalty of 0.015; at the 0.001 that leaves a network, the penalty takes nothing from the last layer.
 
-Slots: I(X; T) = KL(p_xt‖p_x p_t), which is the entropy of T as T is a function of X. `kb.entropy` counts the rows. The
-full-size version (8000 epochs, 50 starts) is in the authors' repository adaptive_estimators.
+Slots: I(X; T) = KL(p_xt‖p_x p_t), which is the entropy of T as T is a function of X; `information_plane` of
+`kullback.information`. The full-size version (8000 epochs, 50 starts) is in the authors' repository
+adaptive_estimators.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,9 @@ from torch.nn import functional
 import kullback as kb
 from gallery.entry import Budget, Verdict, at_least, at_most
 from gallery.toys.nets import accuracy, batches, train
+from gallery.toys.twelve_bits import ACTIVATIONS, WIDTHS, hidden, network, patterns
 from kullback.estimators import PlugIn
+from kullback.information import DistinctBins, EqualWidthBins, information_plane
 
 TITLE = "Adaptive Estimators Show Information Compression in Deep Neural Networks"
 REFERENCE = "chelombiev2019"
@@ -35,9 +38,8 @@ CLAIM = "Bins of distinct values give activations, cubes and exponentials one en
 STATUS = "mixed"
 SEEDS = 3
 
-BINS, PENALTY = 30, 0.001
-WIDTHS = (12, 10, 7, 5, 4, 3)
-ACTIVATIONS = {"tanh": nn.Tanh, "rectifier": nn.ReLU}
+PENALTY = 0.001
+ADAPTIVE, EQUAL = DistinctBins(30), EqualWidthBins(30)
 
 
 @dataclass(frozen=True)
@@ -52,53 +54,36 @@ class Run:
 
 def run(seed: int, budget: Budget) -> Run:
     """Bins that hold equally many distinct values."""
-    return _run(seed, budget, _adaptive)
+    return _run(seed, budget, ADAPTIVE)
 
 
 def control(seed: int, budget: Budget) -> Run:
     """Bins of equal width."""
-    return _run(seed, budget, _equal_width)
+    return _run(seed, budget, EQUAL)
 
 
-def _adaptive(t: np.ndarray) -> np.ndarray:
-    """One set of edges for all units of the layer."""
-    distinct = np.unique(t)
-    return np.digitize(t, np.unique(distinct[np.arange(BINS) * len(distinct) // BINS]))
-
-
-def _equal_width(t: np.ndarray) -> np.ndarray:
-    return np.digitize(t, np.linspace(t.min(), t.max(), BINS + 1)[1:-1])
-
-
-def _run(seed: int, budget: Budget, binning: Callable[[np.ndarray], np.ndarray]) -> Run:
+def _run(seed: int, budget: Budget, bins: DistinctBins | EqualWidthBins) -> Run:
     rng = np.random.default_rng(seed)
     layer = np.maximum(rng.normal(size=(1000, 10)) @ rng.normal(size=(10, 3)), 0)
-    warps = layer, layer**3, np.expm1(layer)
-    ranges = tuple(float(np.ptp([_entropy(b(w)) for w in warps])) for b in (binning, _equal_width))
-    x, y = _patterns()
+    warps, constant = (layer, layer**3, np.expm1(layer)), np.zeros(1000, dtype=int)
+    ranges = [
+        np.ptp([told.bits.value for told, _ in information_plane(warps, constant, coding=b)])
+        for b in (bins, EQUAL)
+    ]
+    x, y = patterns()
     planes, accuracies, steps = {}, {}, budget.of(small=1500, full=128_000)
     for key in product(ACTIVATIONS, (False, True)):
         net = _trained(key[0], x, y, PENALTY * key[1], steps, seed)
         with torch.no_grad():
-            layers = [net[: 2 * k](x).numpy() for k in range(1, len(WIDTHS))]
             accuracies[key] = accuracy(net(x), y)
-        planes[key] = [_told(binning(t), y.numpy()) for t in layers]
-    return Run((ranges[0], ranges[1]), planes, accuracies, _entropy(y.numpy()[:, None]))
-
-
-def _patterns() -> tuple[Tensor, Tensor]:
-    """All 4096 patterns of 12 bits, as ±1, and whether neighbours on the ring are equal more often than not."""
-    bits = (np.arange(4096)[:, None] >> np.arange(12)) & 1
-    equal = (bits == np.roll(bits, 1, axis=1)).sum(axis=1)
-    return torch.tensor(2.0 * bits - 1.0, dtype=torch.float32), torch.tensor(equal > 6, dtype=torch.long)
+        points = information_plane(hidden(net, x), y, coding=bins)
+        planes[key] = [(p.complexity.bits.value, p.relevance.bits.value) for p in points]
+    label = kb.entropy(y.numpy(), kind="discrete", method=PlugIn()).bits.value
+    return Run((float(ranges[0]), float(ranges[1])), planes, accuracies, label)
 
 
 def _trained(name: str, x: Tensor, y: Tensor, penalty: float, steps: int, seed: int) -> nn.Sequential:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        layers = [part for n, m in pairwise(WIDTHS) for part in (nn.Linear(n, m), ACTIVATIONS[name]())]
-        net = nn.Sequential(*layers, nn.Linear(WIDTHS[-1], 2))
-    rows = batches(len(x), 256, seed=seed)
+    net, rows = network(name, seed=seed), batches(len(x), 256, seed=seed)
 
     def loss(step: int) -> Tensor:
         size = torch.stack([p.square().sum() for p in net.parameters() if p.ndim == 2]).sum()
@@ -106,17 +91,6 @@ def _trained(name: str, x: Tensor, y: Tensor, penalty: float, steps: int, seed: 
 
     train(net, loss, steps=steps, rate=4e-3)
     return net
-
-
-def _entropy(codes: np.ndarray) -> float:
-    """In bits, of rows."""
-    return kb.entropy(codes, kind="discrete", method=PlugIn()).bits.value
-
-
-def _told(codes: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """I(X; T) = H(T), and I(T; Y) = H(T) − H(T|Y)."""
-    all_of_it = _entropy(codes)
-    return all_of_it, all_of_it - sum(float(np.mean(y == c)) * _entropy(codes[y == c]) for c in (0, 1))
 
 
 def check(runs: Sequence[Run]) -> list[Verdict]:

@@ -65,6 +65,12 @@ def test_bins_give_the_plug_in_values(bins: Bins) -> None:
         assert (answer.kind, answer.method, answer.n) == ("estimate", "plug-in", 300)
 
 
+def test_an_interval_holds_a_value_that_is_smaller_than_its_bias() -> None:
+    t, y = np.repeat([0.0, 0.0, 1.0, 1.0], [50, 50, 50, 51]), np.repeat([0, 1, 0, 1], [50, 50, 50, 51])
+    (point,) = information_plane([t], y, coding=DistinctBins(2))
+    assert point.relevance.low < 0.0 < point.relevance.value <= point.relevance.high
+
+
 @each_coding
 @pytest.mark.parametrize("seed", range(3))
 def test_information_stays_within_its_limits(coding: Coding, seed: int) -> None:
@@ -172,12 +178,23 @@ def test_noise_bounds_bracket_the_truth(s: float) -> None:
         assert point.complexity.high - point.complexity.low < 0.2
 
 
-def test_noise_bounds_are_those_of_pairs() -> None:
+@pytest.mark.parametrize("s", [0.05, 0.5, 20.0])
+def test_noise_bounds_are_those_of_pairs(s: float) -> None:
     t, y = layer(n=40), labels(n=40)
-    (point,) = information_plane([t], y, coding=GaussianNoise(0.7))
-    square = ((t[:, None] - t) ** 2).sum(-1) / 0.7**2
-    for found, scale in ((point.complexity.high, 2.0), (point.complexity.low, 8.0)):
-        assert found == pytest.approx(-np.log(np.exp(-square / scale).mean(1)).mean(), rel=1e-12)
+    (told, relevant) = information_plane([t], y, coding=GaussianNoise(s))[0]
+    square = ((t[:, None] - t) ** 2).sum(-1) / s**2
+
+    def bound(scale: float, rows: np.ndarray) -> float:
+        return float(-np.log(np.exp(-square[np.ix_(rows, rows)] / scale).mean(1)).mean())
+
+    ends = {}
+    for scale in (2.0, 8.0):
+        within = sum(np.mean(y == c) * bound(scale, np.flatnonzero(y == c)) for c in (0, 1))
+        ends[scale] = bound(scale, np.arange(40)), within
+    assert (told.low, told.high) == pytest.approx((ends[8.0][0], ends[2.0][0]), rel=1e-9)
+    low, high = ends[8.0][0] - ends[2.0][1], ends[2.0][0] - ends[8.0][1]
+    assert relevant.low == pytest.approx(max(low, 0.0), abs=1e-12)
+    assert relevant.high == pytest.approx(min(high, told.high, entropy(y.tolist())), abs=1e-12)
 
 
 def test_noise_knows_groups_that_are_far_apart_exactly() -> None:
