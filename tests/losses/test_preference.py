@@ -281,10 +281,23 @@ def test_an_own_divergence_is_looked_at() -> None:
     ):
         with pytest.raises(InvalidInputError, match=f"{d.name} has slope -"):
             preference.reward(d, torch.zeros(1))
-    with pytest.raises(InvalidInputError, match="loses its digits"):
-        preference.reward(OWN["own_reverse_kl"].dual, torch.zeros(1))
     with pytest.raises(InvalidInputError, match="is not an f-divergence"):
         preference.reward(kb.renyi(2), torch.zeros(1))  # pyright: ignore[reportArgumentType]
+
+
+def test_the_dual_of_an_own_divergence_is_a_reward_or_refused_like_the_known_one() -> None:
+    far = double(-1e3, -300.0, -40.0, -3.0, 0.0, 2.0, 50.0)
+    for dual, d in (
+        (OWN["own_reverse_kl"].dual, kb.kl),
+        (OWN["own_kl"].dual, kb.reverse_kl),
+        (kb.FDivergence.from_generator(lambda t: 2 - 2 * t.sqrt() + 3 * (t - 1)).dual, kb.squared_hellinger),
+    ):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            ours, known = (preference.reward(each, far) for each in (dual, d))
+        assert torch.allclose(ours, known, rtol=1e-6, atol=1e-12)
+    with pytest.raises(InvalidInputError, match="dual of own_inverse has slope -2 at 0"):
+        preference.reward(OWN["own_inverse"].dual, torch.zeros(1))
 
 
 @pytest.mark.parametrize(

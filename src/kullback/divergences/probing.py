@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from kullback._ops import Namespace, ops
+from kullback.divergences.tails import Tail, tilt_tail
 from kullback.errors import InvalidInputError
 
 Function = Callable[[Any], Any]
 
 RADIUS = 0.2  # of the log-ratio: inside, the expansion carries the digits that f itself loses
 FARTHEST = 690.0  # log-ratios beyond leave the range of float64
+_SMOOTH = 300.0  # beyond, f'' may overflow or vanish though f does not
 _FIT_RADIUS = 0.3  # of t − 1, where the expansion is fitted
 _NODES = 18
 _CIRCLE = 0.5  # radius in t of the circle from which the coefficients are read off
@@ -32,8 +34,9 @@ class Probe:
 
     `taylor` holds the coefficients of (f'(1 + x) − f'(1))/x, None where f has a kink at 1; `limits` are f(0) and
     lim f(t)/t of the centred f, `rates` their change per unit of log-ratio where they are infinite, `powers` the
-    exponents where they grow like a power; between the log-ratios `ends` f and its slope are finite numbers. `closed`
-    says whether the slope of f stays finite at 0, and that of the dual at its own 0.
+    exponents where they grow like a power; between the log-ratios `ends` f and its slope are finite numbers; `slopes`
+    and `tilts` go on where f'' may not be. `closed` says whether the slope of f stays finite at 0, and that of the
+    dual at its own 0.
     """
 
     f: Function
@@ -45,6 +48,8 @@ class Probe:
     rates: tuple[float, float]
     powers: tuple[float, float]
     ends: tuple[float, float]
+    slopes: tuple[Tail, Tail]
+    tilts: tuple[Tail, Tail]
     closed: tuple[bool, bool]
     smooth_derivative: bool  # whether `derivative` may itself be differentiated by a complex step
 
@@ -84,9 +89,24 @@ class Probe:
                 for end, g in zip(ends, given, strict=True)
             ]
             limits, rates, powers = ((low, high) for low, high in zip(*sides, strict=True))
+            slopes, tilts = _tails(value, slope, ends)
             closed = _settles(slope), _settles(lambda t: value(1.0 / t) - slope(1.0 / t) / t)
             smooth = derivative is None or _agree(xp, derivative)
-        return cls(f, derivative, at_one, slope_at_one, taylor, limits, rates, powers, ends, closed, smooth)
+        return cls(
+            f,
+            derivative,
+            at_one,
+            slope_at_one,
+            taylor,
+            limits,
+            rates,
+            powers,
+            ends,
+            slopes,
+            tilts,
+            closed,
+            smooth,
+        )
 
 
 def _library(f: Function, label: str) -> Namespace:
@@ -210,6 +230,21 @@ def _end(value: Any, slope: Any, sign: float) -> float:
     r = np.arange(1.0, FARTHEST + 1.0)
     finite = np.isfinite(value(np.exp(sign * r))) & np.isfinite(slope(np.exp(sign * r)))
     return sign * float(r[-1] if finite.all() else max(r[np.argmin(finite)] - 1.0, 1.0))
+
+
+def _tails(value: Any, slope: Any, ends: tuple[float, float]) -> tuple[tuple[Tail, Tail], tuple[Tail, Tail]]:
+    """Those of f' and of f − t f' towards t = 0 and t = ∞, up to constants."""
+
+    def along(r: np.ndarray) -> np.ndarray:
+        return slope(np.exp(r))
+
+    def tilt(r: np.ndarray) -> np.ndarray:
+        t = np.exp(r)
+        return value(t) - t * slope(t)
+
+    low, high = max(ends[0], -_SMOOTH), min(ends[1], _SMOOTH)
+    far = tilt_tail(tilt, lambda r: np.exp(r) * along(r), high)
+    return (Tail.of(along, low), Tail.of(along, high)), (Tail.of(tilt, low), far)
 
 
 def _settles(slope: Callable[[np.ndarray], np.ndarray]) -> bool:

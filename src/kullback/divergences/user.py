@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from kullback._ops import Array, ops
 from kullback._ops.remainders import by_size
 from kullback.divergences.generator import FDivergence
 from kullback.divergences.probing import RADIUS, Function, Probe
+from kullback.divergences.tails import Tail
 from kullback.errors import DTypeError, KullbackError
 
 
@@ -18,8 +20,8 @@ class UserDivergence(FDivergence):
 
     For |r| < 0.2 its members come from the Taylor polynomial of f' at 1, elsewhere from f itself in float64; beyond
     t = e^±690, or where f overflows before, from the growth that f has there. An f with a kink at 1 has no such
-    polynomial: where p and q differ by δ its relative error is the rounding of t, about 1e-16/δ. At a large t the tilt
-    and the curvature carry the rounding of t f'(t).
+    polynomial: where p and q differ by δ its relative error is the rounding of t, about 1e-16/δ. A tilt that f at a
+    large t, with a term c·t of its own, would round to fewer than nine digits goes on from its growth before.
 
     >>> import kullback as kb
     >>> round(kb.FDivergence.from_generator(lambda t: t * t - 1)([0.5, 0.5], [0.25, 0.75]), 12)
@@ -64,15 +66,10 @@ class UserDivergence(FDivergence):
         return self._scaled(-u if self.flipped else u)
 
     def _slope(self, r: Array) -> Array:
-        if not self.flipped:
-            return self._own_slope(r)
-        # f°'(t) = f(1/t) − f'(1/t)/t, whose terms differ in order near 1, so that nothing cancels
-        xp = ops(r)
-        slope = xp.exp(xp.maximum(-r, 0.0)) * self._scaled(-r) - xp.exp(-r) * self._own_slope(-r)
-        return xp.minimum(slope, self.at_infinity)
+        return ops(r).minimum(self._own_tilt(-r), self.at_infinity) if self.flipped else self._own_slope(r)
 
     def _curvature(self, r: Array) -> Array:
-        return ops(r).exp(r) * self._own_curvature(-r) if self.flipped else self._own_curvature(r)
+        return self._own_curvature(-r, 1) if self.flipped else self._own_curvature(r, 2)
 
     def _scaled(self, r: Array) -> Array:
         """The centred f(t) at t = eʳ, over max(t, 1)."""
@@ -101,22 +98,51 @@ class UserDivergence(FDivergence):
             return x * xp.polynomial(probe.taylor, x)
 
         def far(z: Array) -> Array:
-            t = _wide(xp.clip(z, *probe.ends), xp.exp)
-            return _back(self._derivative(t) - probe.slope_at_one, z)
+            inside, beyond = _continued(z, probe.slopes)
+            return _back(self._derivative(_wide(inside, xp.exp)) - probe.slope_at_one + beyond, z)
 
         return by_size(r, RADIUS, near, far) if probe.taylor else far(r)
 
-    def _own_curvature(self, r: Array) -> Array:
+    def _own_tilt(self, r: Array) -> Array:
+        """f(t) − t f'(t), the slope of the dual at 1/t: of f as given, since what centres it cancels."""
+        xp, probe = ops(r), self.probe
+
+        def near(z: Array) -> Array:
+            x = xp.expm1(z)
+            weights = [c / (k + 2) for k, c in enumerate(probe.taylor or ())]
+            # terms that differ in order, so that nothing cancels
+            return x * (x * xp.polynomial(weights, x) - xp.exp(z) * xp.polynomial(probe.taylor, x))
+
+        def far(z: Array) -> Array:
+            inside, beyond = _continued(z, probe.tilts)
+            t = _wide(inside, xp.exp)
+            tilt = self._call(probe.f, t) - t * self._derivative(t)
+            return _back(tilt - probe.at_one + probe.slope_at_one + beyond, z)
+
+        return by_size(r, RADIUS, near, far) if probe.taylor else far(r)
+
+    def _own_curvature(self, r: Array, power: int) -> Array:
+        """t² f''(t) or, for the dual, t f''(t): beyond the ends from the tails of the slope and the tilt."""
         xp = ops(r)
-        t = _wide(xp.clip(r, *self.probe.ends), xp.exp)
+        low, high = self.probe.slopes[0], self.probe.tilts[1]
+        t = _wide(xp.clip(r, low.end, high.end), xp.exp)
+        bend = self._bend(t) * t ** (power - 1)
+        below, above = _wide(low.end - xp.minimum(r, low.end)), _wide(xp.maximum(r, high.end) - high.end)
+        # f'' is −(f')' in a distance that grows downwards, and t f'' is −(f − t f')'
+        falling = -low.change(below, 1.0 - power) * math.exp(low.end * (power - 1))
+        rising = -high.change(above, power - 2.0) * math.exp(high.end * (power - 2))
+        return _back(xp.where(r < low.end, falling, xp.where(r > high.end, rising, bend)), r)
+
+    def _bend(self, t: Array) -> Array:
+        """t f''(t)."""
         if self.probe.derivative is None:
-            return _back(t * (t * xp.second_derivative(self.probe.f, t)), r)
+            return t * ops(t).second_derivative(self.probe.f, t)
         if self.probe.smooth_derivative:
-            return _back(t * (t * xp.derivative(self.probe.derivative, t)), r)
+            return t * ops(t).derivative(self.probe.derivative, t)
         # a derivative with branches: differences of it, right to about nine digits away from its kinks
         step = 1e-5
         rise = self._derivative(t * (1.0 + step)) - self._derivative(t * (1.0 - step))
-        return _back(t * rise / (2.0 * step), r)
+        return rise / (2.0 * step)
 
     def _derivative(self, t: Array) -> Array:
         if self.probe.derivative is not None:
@@ -148,6 +174,16 @@ def _wide(x: Array, function: Any = None) -> Array:
     xp = ops(x)
     x = xp.to_float(x, 64)
     return x if function is None else function(x)
+
+
+def _continued(z: Array, tails: tuple[Tail, Tail]) -> tuple[Array, Array]:
+    """z inside the ends, and in float64 what the member changes by beyond them."""
+    xp = ops(z)
+    low, high = tails
+    # distances whose gradient is 0 to the bit inside: rates may be as large as floats go
+    below = _wide(xp.where(z < low.end, low.end - z, 0.0))
+    above = _wide(xp.where(z > high.end, z - high.end, 0.0))
+    return xp.clip(z, low.end, high.end), low.beyond(below) + high.beyond(above)
 
 
 def _back(x: Array, like: Array) -> Array:
