@@ -15,6 +15,7 @@ Member = Callable[[np.ndarray], np.ndarray]
 _STEP = 2.0  # of the log-ratio, over which growth is seen
 _STILL, _DIGITS = 1e-9, 12  # a change by less, relative to the size, is none; the growth is known so far
 _STILL_ROUNDED, _DIGITS_ROUNDED = 1e-7, 5  # the same where rounding is felt
+_LARGEST = 1e300  # the rate of a power is a multiple of it
 _EPS = float(np.finfo(float).eps)
 _TRUSTED = 1e-9  # rounding relative to the member, up to which the function is asked
 _NEAREST = 12.0  # in the log-ratio: nearer to 1, what vanishes far out has not vanished yet
@@ -48,8 +49,8 @@ class Tail:
     def of(cls, member: Member, end: float, still: float = _STILL, digits: int = _DIGITS) -> Tail:
         """From three values at and before the end; no tail for a change below `still`."""
         sign = math.copysign(1.0, end)
-        along = member(sign * np.arange(1.0, abs(end) + 1.0))
-        end = sign * float(max(np.flatnonzero(np.isfinite(along)), default=0) + 1)
+        size = np.abs(member(sign * np.arange(1.0, abs(end) + 1.0)))
+        end = sign * float(max(np.flatnonzero(size < _LARGEST), default=0) + 1)
         last, middle, first = (float(y) for y in member(end - sign * _STEP * np.arange(3.0)))
         near, far = last - middle, middle - first
         if not abs(near) > still * (1.0 + abs(last)) or not far / near > 0:
