@@ -55,10 +55,16 @@ def lesson(seed: int) -> Lesson:
 
 
 def student(
-    of: Lesson, loss: Callable[[Tensor, Tensor, Tensor], Tensor], *, steps: int, rate: float = 5e-3
+    of: Lesson,
+    loss: Callable[[Tensor, Tensor, Tensor], Tensor],
+    *,
+    steps: int,
+    rate: float = 5e-3,
+    width: int = WIDTH,
+    outputs: int = 10,
 ) -> Tensor:
-    """The test logits of a perceptron of 12 units, trained by a loss of its logits, the teacher's and the labels."""
-    net, rows = perceptron((64, WIDTH, 10), seed=of.seed + 100), batches(FEW, BATCH, seed=of.seed)
+    """The test logits of a small perceptron, trained by a loss of its logits, the teacher's and the labels."""
+    net, rows = perceptron((64, width, outputs), seed=of.seed + 100), batches(FEW, BATCH, seed=of.seed)
 
     def of_step(step: int) -> Tensor:
         i = rows(step)
