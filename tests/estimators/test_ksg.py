@@ -286,7 +286,9 @@ def test_the_null_needs_no_data() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("case", "least"), [("normal", 0.9), ("noise", 0.86), ("ratio", 0.9)])
+@pytest.mark.parametrize(
+    ("case", "least"), [("normal", 0.9), ("noise", 0.86), ("strip", 0.9), ("ratio", 0.9)]
+)
 def test_intervals_cover(case: str, least: float) -> None:
     """200 samples; a nominal 95 % falls below `least` by chance less than once in a thousand."""
     hits = 0
@@ -297,6 +299,9 @@ def test_intervals_cover(case: str, least: float) -> None:
         if case == "noise":
             x = g.random(500)
             y, truth = x + g.uniform(-0.75, 0.75, 500), 1 / 3
+        elif case == "strip":
+            x = g.random(500)
+            y, truth = x + g.uniform(-0.15, 0.15, 500), 0.15 - math.log(0.3)
         elif case == "ratio":
             x = g.exponential(size=500)
             y, truth = g.exponential(size=500) / x, 1 - np.euler_gamma

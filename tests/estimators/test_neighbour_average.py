@@ -9,7 +9,7 @@ import pytest
 
 import kullback as kb
 from kullback.estimators import KSG, ksg_parts
-from kullback.estimators.neighbour_average import Averaging, alone, averaging, information_priors
+from kullback.estimators.neighbour_average import Averaging, alone, averaging, information_priors, quarters
 from kullback.estimators.neighbour_weights import BiasPrior
 from kullback.estimators.normal_scores import ranked
 
@@ -34,8 +34,8 @@ def test_shares_are_the_densities_of_the_contrasts() -> None:
     curve = np.random.default_rng(1).normal(size=len(found.ks)) / 10
     logs = []
     for share, prior in priors:
-        noise, spread = prior.covariances(found.ks, 30)
-        full = noise + spread.T @ spread
+        spread = prior.biases(found.ks, 30)
+        full = prior.noises(found.ks, 30) + spread.T @ spread
         steps = np.diff(np.eye(len(found.ks)), axis=0)  # other contrasts than those of the code
         seen, moved = steps @ full @ steps.T, steps @ curve
         quadratic = moved @ np.linalg.solve(seen, moved) + np.linalg.slogdet(seen)[1]
@@ -44,14 +44,42 @@ def test_shares_are_the_densities_of_the_contrasts() -> None:
     assert found.shares(curve) == pytest.approx(expected / expected.sum())
 
 
-@pytest.mark.parametrize(("power", "size", "holds"), [(0.5, 1.2, 1), (2.0, 4000.0, 2), (1.0, 0.0, 1)])
+@pytest.mark.parametrize(
+    ("power", "size", "holds"), [(0.5, 1.2, 1), (1.0, 25.0, 0), (2.0, 2000.0, 2), (1.0, 0.0, 1)]
+)
 def test_a_curve_without_noise_finds_its_prior_and_its_limit(power: float, size: float, holds: int) -> None:
-    found = averaging(N, information_priors(2))
+    found = averaging(N, information_priors(2), quarters(0.7))
     curve = 0.7 - size * (K / N) ** power
     shares = found.shares(curve)
     assert np.argmax(shares) == holds
     value = float(shares @ found.weights @ curve)
     assert abs(value - 0.7) < 0.01 + 0.2 * abs(curve[-1] - 0.7)
+
+
+def test_a_narrow_strip_has_the_bias_of_fewer_rows_and_the_noise_of_all() -> None:
+    prior = BiasPrior((0.5, 1.0), (0.5, 2.0), 1.0)
+    found = averaging(N, ((1.0, prior),), 4)  # 1 nat
+    share = K * math.e / N
+    spread = np.array([0.5 * share**0.5, 2.0 * share])
+    raw = np.linalg.solve(prior.noises(tuple(K), N) + spread.T @ spread, np.ones(len(K)))
+    assert found.weights[0] == pytest.approx(raw / raw.sum())
+    assert found.bias[0] == pytest.approx(float(np.linalg.norm(spread @ found.weights[0])))
+
+
+@pytest.mark.parametrize(("information", "rounded"), [(-0.2, 0), (0.1, 0), (0.2, 1), (1.7, 7)])
+def test_information_in_quarters(information: float, rounded: int) -> None:
+    assert quarters(information) == rounded
+
+
+def test_a_narrow_strip_is_covered() -> None:
+    """All marginals are uniform: I = -log(0.2); 95 % fall below 11 of 14 in 4 of 1000 runs."""
+    hits = 0
+    for seed in range(14):
+        rng = np.random.default_rng([7, seed])
+        x = rng.random(500)
+        found = kb.mutual_information(x, (x + 0.2 * rng.random(500)) % 1, method=KSG())
+        hits += found.low <= -math.log(0.2) <= found.high
+    assert hits >= 11
 
 
 def test_what_priors_disagree_on_widens_the_interval() -> None:

@@ -15,7 +15,7 @@ from kullback.estimators import ksg_parts, ksg_pass
 from kullback.estimators.ksg_parts import scored_pair
 from kullback.estimators.ksg_pass import Joint
 from kullback.estimators.method import Estimate, InformationMethod
-from kullback.estimators.neighbour_average import Averaging, alone, averaging, information_priors
+from kullback.estimators.neighbour_average import Averaging, alone, averaging, information_priors, quarters
 from kullback.estimators.neighbour_weights import corrected, grid, information_excess, jackknife
 from kullback.estimators.normal_scores import Ranked, ranked, scores
 from kullback.estimators.problem import JointSample
@@ -37,7 +37,8 @@ class KSG(InformationMethod):
 
     Distances are largest differences; $n_x(i)$ counts the other rows whose x is closer to row i than its k-th neighbour
     in (x, y). By default k runs over a grid from 1 to 20. How the estimates change with k says how much of their bias
-    is that of edges, of curves, or of scales too fine for the rows, and the weights average over these. What bias they
+    is that of edges, of curves, or of scales too fine for the rows, and the weights average over these; of a pair, they
+    expect the more bias the narrower the strip that the rows lie in, which is $e^{-I}$ wide among ranks. What bias they
     may leave widens the interval; the standard error is the delete-one jackknife's, corrected for its excess. One `k`
     gives the estimate of the paper as it is, with no allowance for its bias. `variant=2` is the paper's second
     estimate, of one k, with the sides of the rectangle that holds the k neighbours in place of one distance, and no
@@ -116,7 +117,7 @@ class KSG(InformationMethod):
             reason = f"{problem.n} rows leave no neighbour to spare for an error"
             return Estimate(ksg_pass.value(joint, needed), math.inf, distrust=reason, notes=notes)
         notes = (*notes, *self._ties(ranks))
-        chosen = averaging(problem.n, information_priors(both.shape[1])) if self.k is None else alone(self.k)
+        chosen = _averaged(joint, both.shape[1]) if self.k is None else alone(self.k)
         found = _weighted(joint, chosen, both.shape[1])
         reason = found.distrust or _refuted(found, ranks, x.shape[1])
         if not self.scores and both.shape[1] == 2:
@@ -199,6 +200,14 @@ def _searched(both: Floats, width: int) -> Joint:
 
 def _margin(columns: Floats) -> Margin:
     return SortedColumn.of(columns[:, 0]) if columns.shape[1] == 1 else Block.of(columns)
+
+
+def _averaged(joint: Joint | ScorePair, dimension: int) -> Averaging:
+    """The priors of the bias; those of a pair know how narrow the strip is that its rough information leaves."""
+    priors = information_priors(dimension)
+    if dimension > 2:
+        return averaging(joint.n, priors)
+    return averaging(joint.n, priors, quarters(ksg_pass.value(joint, min(5, grid(joint.n)[-1]))))
 
 
 def _weighted(joint: Joint | ScorePair, chosen: Averaging, dimension: int) -> Estimate:

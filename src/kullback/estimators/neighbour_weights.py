@@ -29,11 +29,15 @@ class BiasPrior:
     spreads: tuple[float, float]
     noise: float
 
-    def covariances(self, ks: tuple[int, ...], n: int) -> tuple[Floats, Floats]:
-        r"""That of the noise (K, K), and $t_j u_j$ (2, K), whose products are that of the bias."""
+    def noises(self, ks: tuple[int, ...], n: int) -> Floats:
+        """The covariance of the noise, (K, K)."""
         low, high = _pairs(ks)
+        return self.noise / n * (low / high) ** 0.3 / high
+
+    def biases(self, ks: tuple[int, ...], n: float) -> Floats:
+        r"""$t_j (k/n)^{g_j}$ (2, K), whose products are the covariance of the bias."""
         powers = np.array([[(k / n) ** g for k in ks] for g in self.exponents])
-        return self.noise / n * (low / high) ** 0.3 / high, powers * np.array(self.spreads)[:, None]
+        return powers * np.array(self.spreads)[:, None]
 
 
 @dataclass(frozen=True)
@@ -90,8 +94,8 @@ def weigh(n: int, prior: BiasPrior) -> Weighting:
     (0.2, 0.0235)
     """
     ks = grid(n)
-    noise, scaled = prior.covariances(ks, n)
-    raw = np.linalg.solve(noise + scaled.T @ scaled, np.ones(len(ks)))
+    scaled = prior.biases(ks, n)
+    raw = np.linalg.solve(prior.noises(ks, n) + scaled.T @ scaled, np.ones(len(ks)))
     w = raw / raw.sum()
     w.setflags(write=False)  # the cache hands out this very array
     return Weighting(ks, w, float(np.linalg.norm(scaled @ w)))
