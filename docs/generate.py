@@ -18,6 +18,7 @@ import bibliography
 import closed_forms
 import curve
 import estimator_pages
+import information_plane
 import kullback as kb
 import which_divergence
 import which_estimator
@@ -317,7 +318,7 @@ def on_page_markdown(markdown, page, config, files):
 @cache
 def figures() -> dict[str, Callable[[], str]]:
     """What draws each figure, by its name: scripts beside the pages that show them."""
-    drawn = which_divergence.FIGURES | which_estimator.FIGURES
+    drawn = which_divergence.FIGURES | which_estimator.FIGURES | information_plane.FIGURES
     for path in sorted(Path(__file__).parent.glob("objectives/*.py")):
         drawn |= importlib.import_module(f"objectives.{path.stem}").FIGURES
     return drawn

@@ -66,7 +66,10 @@ def test_bins_give_the_plug_in_values(bins: Bins) -> None:
 
 
 def test_an_interval_holds_a_value_that_is_smaller_than_its_bias() -> None:
-    t, y = np.repeat([0.0, 0.0, 1.0, 1.0], [50, 50, 50, 51]), np.repeat([0, 1, 0, 1], [50, 50, 50, 51])
+    t, y = (
+        np.repeat([0.0, 0.0, 1.0, 1.0], [500, 500, 500, 501]),
+        np.repeat([0, 1, 0, 1], [500, 500, 500, 501]),
+    )
     (point,) = information_plane([t], y, coding=DistinctBins(2))
     assert point.relevance.low < 0.0 < point.relevance.value <= point.relevance.high
 

@@ -48,7 +48,7 @@ def activations(layer: Any) -> Floats:
     array = xp.asarray(layer)
     if xp.kind(array) not in ("float", "integer", "bool"):
         raise DTypeError(f"activations have dtype {xp.dtype_name(array)}; expected real numbers")
-    t = np.asarray(xp.to_numpy(xp.detach(array)), dtype=float)
+    t = np.asarray(xp.to_numpy(array), dtype=float)
     t = t[:, None] if t.ndim == 1 else t
     if t.ndim != 2 or 0 in t.shape:
         raise ShapeError(
@@ -64,7 +64,7 @@ def activations(layer: Any) -> Floats:
 def labels_of(y: Any) -> Ints:
     """Numbers 0, 1, ... of the classes."""
     xp = ops(y)
-    labels = np.asarray(xp.to_numpy(xp.detach(xp.asarray(y))))
+    labels = np.asarray(xp.to_numpy(xp.asarray(y)))
     if labels.ndim != 1 or len(labels) == 0:
         raise ShapeError(f"`y` has shape {labels.shape}; expected (n,), one class label for each input")
     if labels.dtype.kind not in "iubU":
