@@ -48,7 +48,7 @@ def test_shares_are_the_densities_of_the_contrasts() -> None:
     ("power", "size", "holds"), [(0.5, 1.2, 1), (1.0, 25.0, 0), (2.0, 2000.0, 2), (1.0, 0.0, 1)]
 )
 def test_a_curve_without_noise_finds_its_prior_and_its_limit(power: float, size: float, holds: int) -> None:
-    found = averaging(N, information_priors(2), quarters(0.7))
+    found = averaging(N, information_priors(2), quarters(0.7, N))
     curve = 0.7 - size * (K / N) ** power
     shares = found.shares(curve)
     assert np.argmax(shares) == holds
@@ -66,9 +66,19 @@ def test_a_narrow_strip_has_the_bias_of_fewer_rows_and_the_noise_of_all() -> Non
     assert found.bias[0] == pytest.approx(float(np.linalg.norm(spread @ found.weights[0])))
 
 
-@pytest.mark.parametrize(("information", "rounded"), [(-0.2, 0), (0.1, 0), (0.2, 1), (1.7, 7)])
-def test_information_in_quarters(information: float, rounded: int) -> None:
-    assert quarters(information) == rounded
+@pytest.mark.parametrize(
+    ("information", "n", "rounded"), [(-0.2, N, 0), (0.1, N, 0), (1.7, N, 7), (9.0, 5, 0)]
+)
+def test_information_in_quarters(information: float, n: int, rounded: int) -> None:
+    assert quarters(information, n) == rounded
+
+
+def test_more_than_the_rows_tell_is_not_extrapolated() -> None:
+    x = np.random.default_rng(8).normal(size=500)
+    y = x + math.exp(-5) * np.random.default_rng(9).normal(size=500)  # 5 nats, of which 500 rows tell 2.3
+    found = kb.mutual_information(x, y, method=KSG())
+    assert abs(found.value - 5) < 0.5
+    assert found.low == -math.inf
 
 
 def test_a_narrow_strip_is_covered() -> None:

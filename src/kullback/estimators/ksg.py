@@ -15,7 +15,14 @@ from kullback.estimators import ksg_parts, ksg_pass
 from kullback.estimators.ksg_parts import scored_pair
 from kullback.estimators.ksg_pass import Joint
 from kullback.estimators.method import Estimate, InformationMethod
-from kullback.estimators.neighbour_average import Averaging, alone, averaging, information_priors, quarters
+from kullback.estimators.neighbour_average import (
+    Averaging,
+    alone,
+    averaging,
+    information_priors,
+    quarters,
+    resolved,
+)
 from kullback.estimators.neighbour_weights import corrected, grid, information_excess, jackknife
 from kullback.estimators.normal_scores import Ranked, ranked, scores
 from kullback.estimators.problem import JointSample
@@ -207,7 +214,8 @@ def _averaged(joint: Joint | ScorePair, dimension: int) -> Averaging:
     priors = information_priors(dimension)
     if dimension > 2:
         return averaging(joint.n, priors)
-    return averaging(joint.n, priors, quarters(ksg_pass.value(joint, min(5, grid(joint.n)[-1]))))
+    rough = ksg_pass.value(joint, min(5, grid(joint.n)[-1]))
+    return averaging(joint.n, priors, quarters(rough, joint.n))
 
 
 def _weighted(joint: Joint | ScorePair, chosen: Averaging, dimension: int) -> Estimate:
@@ -258,7 +266,7 @@ def _refuted(found: Estimate, ranks: Ranked, width: int) -> str:
 def _distrust(value: float, inside: float, n: int, ks: tuple[int, ...], dimension: int, lean: float) -> str:
     """Why no interval can be vouched for, if so."""
     k = min(ks, key=lambda each: abs(each - 5))
-    if value > 0.5 * math.log(n / 5) or inside < min(2 * k, 0.5 * math.sqrt(k * n)):
+    if value > resolved(n) or inside < min(2 * k, 0.5 * math.sqrt(k * n)):
         return f"so much information cannot be resolved by {n} rows: the estimate saturates, the truth may be larger"
     if dimension > _MODELLED:
         return f"with {dimension} columns the bias is larger than any model of it that was verified"

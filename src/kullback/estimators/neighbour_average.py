@@ -46,13 +46,18 @@ def alone(k: int) -> Averaging:
     return Averaging((k,), np.ones((1, 1)), np.zeros(1), np.zeros((1, 1, 1)), np.zeros(1))
 
 
-def quarters(information: float) -> int:
-    """A rough information in quarters of a nat, so that what is cached serves many samples; none below 0.
+def resolved(n: int) -> float:
+    """The largest information that n rows tell: beyond it the five nearest rows reach across the strip they lie in."""
+    return 0.5 * math.log(n / 5)
 
-    >>> quarters(0.4), quarters(-0.1)
-    (2, 0)
+
+def quarters(information: float, n: int) -> int:
+    """A rough information in quarters of a nat, so that what is cached serves many samples: from 0 to what n rows tell.
+
+    >>> quarters(0.4, 500), quarters(-0.1, 500), quarters(5.0, 500)
+    (2, 0, 9)
     """
-    return max(0, round(4 * information))
+    return max(0, min(round(4 * information), math.floor(4 * resolved(n))))
 
 
 @lru_cache(maxsize=256)
