@@ -150,10 +150,6 @@ def test_what_cannot_be_told_is_told() -> None:
     assert "nearly empty" in sparse.notes[0]
     assert sparse.p_value is not None
     assert sparse.p_value > 0.01
-    kink = kb.mutual_information(
-        ["a", "b"] * 50, ["a", "b"] * 50, divergence=kb.total_variation, method=Contingency()
-    )
-    assert kink.high == math.inf
     endless = kb.mutual_information(
         ["a", "b"] * 50, ["a", "b"] * 50, divergence=kb.reverse_kl, method=Contingency()
     )

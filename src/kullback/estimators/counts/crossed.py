@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -89,22 +90,26 @@ class Crossed:
     @cached_property
     def expected_empty(self) -> float:
         """How many cells would be without rows if the variables were independent."""
+        return self.over_cells(lambda rows: np.exp(-rows))
+
+    def over_cells(self, of: Callable[[Counts], Counts]) -> float:
+        """The sum over all cells, empty ones too, of a function of the rows that independence expects there."""
         found = 0.0
         for layer, n in enumerate(self.layers):
             here = self.layer == layer
             high, often = np.unique(self.rows[np.unique(self.row[here])], return_counts=True)
             wide, times = np.unique(self.columns[np.unique(self.column[here])], return_counts=True)
-            found += float(often @ np.exp(-np.outer(high, wide) / n) @ times)
+            found += float(often @ of(np.outer(high, wide) / n) @ times)
         return found
 
     def value(self, measure: FDivergence) -> float:
         """The divergence of the observed cells from the product of the observed margins."""
         inside = np.sort(measure.terms(*self.masses, validate=False))
-        empty = self._empty
+        empty = self.empty
         return float(inside.sum()) + (measure.at_zero * empty if empty > 0 else 0.0)
 
     @property
-    def _empty(self) -> float:
+    def empty(self) -> float:
         """What the product of the margins gives to cells without rows; 0 to the bit where there are none."""
         expected = self.rows[self.row] * self.columns[self.column]
         left = self.layers**2 - summed(self.layer, expected)
@@ -135,19 +140,21 @@ class Crossed:
         inside = summed(line, other * tilt)
         return inside + at_zero * (1.0 - summed(line, other)) if at_zero else inside
 
-    def bias(self, measure: FDivergence) -> float:
+    def bias(self, measure: FDivergence, *, beside: float = 0.0) -> float:
         r"""To second order, how much the plug-in divergence is too large on average.
 
         $$\frac1{2n} \sum_{ab} t^2 f''(t)\, p_a q_b
           \Big[\frac1{p_{ab}} - \frac1{p_a} - \frac1{q_b} + 2t - 1\Big] + \frac1n \sum_{ab} g(t) (p_{ab} - p_a q_b)$$
 
-        in each layer; $\frac{f''(1)}{2n} (r - 1)(c - 1)$ at independence, Miller and Madow's correction for kl.
+        in each layer; $\frac{f''(1)}{2n} (r - 1)(c - 1)$ at independence, Miller and Madow's correction for kl. f'' is
+        read no nearer to 1 than `beside`, in the log-ratio, where f has a kink there.
         """
         share, p, q, _ = self.shares
         product = p * q
         ratio = share / product
         spread = 1.0 / share - 1.0 / p - 1.0 / q + 2.0 * ratio - 1.0
-        curved = measure.curvature(self.log_ratio) * product * spread
+        where = np.copysign(np.maximum(np.abs(self.log_ratio), beside), self.log_ratio)
+        curved = measure.curvature(where) * product * spread
         shifted = measure.tilt(self.log_ratio) * (share - product)
         empty = 0.0
         if measure.at_zero:
