@@ -44,7 +44,7 @@ class Noise(Coding):
         low, low_within = _from_pairs(bhattacharyya, t, labels)
         high, high_within = _from_pairs(kl, t, labels)
         most = float(kl.entropy(np.bincount(labels) / len(labels)))
-        told = max(low - high_within, 0.0), min(high - low_within, high, most)
+        told = max(low - high_within, 0.0), min(high - low_within, most)
         return PlanePoint(_bounded(low, high, len(t)), _bounded(*told, len(t)))
 
 
