@@ -78,34 +78,14 @@ class Probe:
             _check_slope(label, value, slope, derivative is not None)
             _check_convex(label, value, slope)
             taylor, slope_at_one = _expansion(xp, f, slope)
-
-            def scaled(r: float) -> float:
-                t = math.exp(r)
-                return float(value(np.array([t]))[0] - at_one - slope_at_one * (t - 1.0)) / max(t, 1.0)
-
-            given, ends = (at_zero, at_infinity), (_end(value, slope, -1.0), _end(value, slope, 1.0))
-            sides = [
-                _limit(scaled, end) if g is None else (_centre(g, end, at_one, slope_at_one), 0.0, 0.0)
-                for end, g in zip(ends, given, strict=True)
-            ]
+            ends = _end(value, slope, -1.0), _end(value, slope, 1.0)
+            sides = _sides(value, (at_zero, at_infinity), ends, (at_one, slope_at_one))
             limits, rates, powers = ((low, high) for low, high in zip(*sides, strict=True))
-            slopes, tilts = _tails(value, slope, ends)
+            tails = _tails(value, slope, ends)
             closed = _settles(slope), _settles(lambda t: value(1.0 / t) - slope(1.0 / t) / t)
             smooth = derivative is None or _agree(xp, derivative)
         return cls(
-            f,
-            derivative,
-            at_one,
-            slope_at_one,
-            taylor,
-            limits,
-            rates,
-            powers,
-            ends,
-            slopes,
-            tilts,
-            closed,
-            smooth,
+            f, derivative, at_one, slope_at_one, taylor, limits, rates, powers, ends, *tails, closed, smooth
         )
 
 
@@ -251,6 +231,22 @@ def _settles(slope: Callable[[np.ndarray], np.ndarray]) -> bool:
     """Whether the slope has a finite limit at 0, seen where the rounding of 1/t is still small."""
     farther, near = slope(np.exp(np.array([-14.0, -12.0])))
     return bool(abs(near - farther) < 1e-3 * (1.0 + abs(near)))
+
+
+def _sides(
+    value: Any, given: tuple[float | None, ...], ends: tuple[float, float], one: tuple[float, float]
+) -> list[tuple[float, float, float]]:
+    """Limit, rate and power of the centred f over max(t, 1) towards t = 0 and t = ∞, those given as they are."""
+    at_one, slope_at_one = one
+
+    def scaled(r: float) -> float:
+        t = math.exp(r)
+        return float(value(np.array([t]))[0] - at_one - slope_at_one * (t - 1.0)) / max(t, 1.0)
+
+    return [
+        _limit(scaled, end) if g is None else (_centre(g, end, at_one, slope_at_one), 0.0, 0.0)
+        for end, g in zip(ends, given, strict=True)
+    ]
 
 
 def _limit(scaled: Callable[[float], float], end: float) -> tuple[float, float, float]:
