@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from kullback._ops import Array, Namespace, ops
@@ -32,23 +34,38 @@ class CauchySchwarz(Divergence):
         gap = simplex.difference(xp, *arrays)
         if len(arrays) > 2:
             p, q = p / arrays[2], q / arrays[4]
-        return _angle(xp, p, q, gap)
+        return _angle(xp, p, q, gap, lambda: xp.log(xp.sum(p * q) / xp.sqrt(xp.sum(p * p) * xp.sum(q * q))))
 
     def _on_logits(self, a: Array, b: Array, xp: Namespace = None) -> Array:
         xp = ops(a, b) if xp is None else xp
         pair = logits.compare(xp, a, b)
-        return _angle(xp, pair.p, pair.q, logits.difference(xp, pair))
+        return _angle(xp, pair.p, pair.q, logits.difference(xp, pair), lambda: _log_cosine(xp, a, b))
 
 
-def _angle(xp: Namespace, p: Array, q: Array, gap: Array) -> Array:
-    p_size, q_size = xp.sum(p * p), xp.sum(q * q)
+def _angle(xp: Namespace, p: Array, q: Array, gap: Array, log_cosine: Callable[[], Array]) -> Array:
+    """From the sine where the angle is small; `log_cosine` is good where it is not, and asked for in any case."""
     shared = xp.sum(gap * q, keepdims=True) / xp.sum(q * q, keepdims=True)
     across = gap - shared * q
-    sine = xp.sum(across * across) / p_size
+    sine = xp.sum(across * across) / xp.sum(p * p)
     close = sine < 0.5
-    cosine = xp.sum(p * q) / xp.sqrt(p_size * q_size)
-    far = -2.0 * xp.log(xp.where(close, 1.0, cosine))
+    far = -2.0 * xp.where(close, 0.0, log_cosine())
     return xp.where(close, -xp.log1p(-xp.where(close, sine, 0.0)), far)
+
+
+def _log_cosine(xp: Namespace, a: Array, b: Array) -> Array:
+    """From logits, which know of classes that are too small for a mass; no class in common makes it −inf."""
+    live = xp.isfinite(a) & xp.isfinite(b)
+    a, b = _topped(xp, a), _topped(xp, b)
+    some = xp.max(xp.where(live, 1.0, xp.zeros_like(a)), keepdims=True) > 0
+    both = xp.where(live, xp.where(live, a, 0.0) + xp.where(live, b, 0.0), -math.inf + xp.zeros_like(a))
+    shared = xp.where(some, xp.logsumexp(xp.where(some, both, 0.0)), -math.inf)
+    return (shared - 0.5 * (xp.logsumexp(2.0 * a) + xp.logsumexp(2.0 * b)))[..., 0]
+
+
+def _topped(xp: Namespace, x: Array) -> Array:
+    """With 0 as the largest, which the angle does not see: sums of large logits have few digits."""
+    top = xp.detach(xp.max(x, keepdims=True))
+    return x - xp.where(xp.isfinite(top), top, 0.0)
 
 
 cauchy_schwarz = CauchySchwarz()
