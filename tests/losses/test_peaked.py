@@ -41,3 +41,18 @@ def test_compiled_sums_over_many_classes_keep_the_digits(d: kb.FDivergence) -> N
     gradients = [torch.autograd.grad(v, s)[0] for v, (s, _) in zip(values, pairs, strict=True)]
     assert values[0].item() == pytest.approx(values[1].item(), rel=4e-7)
     assert float((gradients[0] - gradients[1]).norm() / gradients[1].norm()) < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_compiled_with_one_vocabulary_after_the_other() -> None:
+    """Once a second width comes, the compiler takes it for a symbol, in the lengths of the pieces of a sum as well."""
+    for classes in (300, 700, 1024, 250, 5000):
+        generator = torch.Generator().manual_seed(classes)
+        student, teacher = (torch.randn(6, classes, generator=generator) for _ in range(2))
+        student.requires_grad_()
+        value = kb.loss(kb.neyman_chi2, student, teacher, engine=kb.Engine(compiled=True))
+        wanted = kb.loss(kb.neyman_chi2, student, teacher)
+        assert value.item() == pytest.approx(wanted.item(), rel=1e-6)
+        found, true = (torch.autograd.grad(x, student)[0] for x in (value, wanted))
+        assert float((found - true).norm() / true.norm()) < 1e-5

@@ -240,10 +240,13 @@ _PIECE = 256
 
 def _sum(x: Tensor) -> Tensor:
     """The sum of every row; compiled by way of short ones, since the compiler's runs in long lanes that lose digits."""
-    if not torch.compiler.is_compiling():
+    if not torch.compiler.is_compiling() or x.shape[-1] < _PIECE:
         return x.sum(-1, keepdim=True)
-    whole = x.shape[-1] - x.shape[-1] % _PIECE
-    total = x[..., :whole].unflatten(-1, (-1, _PIECE)).sum(-1).sum(-1, keepdim=True)
+    pieces = (
+        x.shape[-1] // _PIECE
+    )  # in products of this the compiler knows the lengths of any number of classes
+    whole = pieces * _PIECE
+    total = x[..., :whole].unflatten(-1, (pieces, _PIECE)).sum(-1).sum(-1, keepdim=True)
     return total if whole == x.shape[-1] else total + x[..., whole:].sum(-1, keepdim=True)
 
 
