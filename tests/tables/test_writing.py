@@ -94,9 +94,11 @@ class TestWriting:
         )
 
 
+# a shell in the background starts its processes deaf to interrupts
 REWRITER = """
-import sys
+import signal, sys
 from kullback.tables.writing import write_atomically
+signal.signal(signal.SIGINT, signal.default_int_handler)
 print("ready", flush=True)
 while True:
     for letter in "ab":
