@@ -53,11 +53,11 @@ def _page(entry: Entry, record: Record | None) -> dict[str, Any]:
 
 
 def formula(name: str) -> str:
-    """What the library's catalogue says that a divergence is, as MathML; empty where it has no generator."""
+    """What the library's catalogue says that a divergence is, as MathML: its generator where it has one."""
     from latex2mathml.converter import convert
 
     noun = kb.catalogue().find(name)
-    return convert(rf"f(t) = {noun.formula}") if isinstance(noun, kb.FDivergence) else ""
+    return convert(rf"f(t) = {noun.formula}" if isinstance(noun, kb.FDivergence) else noun.formula)
 
 
 def paragraphs(text: str) -> Any:
