@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from kullback._ops import Array, Namespace, ops
@@ -34,21 +33,21 @@ class CauchySchwarz(Divergence):
         gap = simplex.difference(xp, *arrays)
         if len(arrays) > 2:
             p, q = p / arrays[2], q / arrays[4]
-        return _angle(xp, p, q, gap, lambda: xp.log(xp.sum(p * q) / xp.sqrt(xp.sum(p * p) * xp.sum(q * q))))
+        return _angle(xp, p, q, gap, xp.log(xp.sum(p * q) / xp.sqrt(xp.sum(p * p) * xp.sum(q * q))))
 
     def _on_logits(self, a: Array, b: Array, xp: Namespace = None) -> Array:
         xp = ops(a, b) if xp is None else xp
         pair = logits.compare(xp, a, b)
-        return _angle(xp, pair.p, pair.q, logits.difference(xp, pair), lambda: _log_cosine(xp, a, b))
+        return _angle(xp, pair.p, pair.q, logits.difference(xp, pair), _log_cosine(xp, a, b))
 
 
-def _angle(xp: Namespace, p: Array, q: Array, gap: Array, log_cosine: Callable[[], Array]) -> Array:
-    """From the sine where the angle is small; `log_cosine` is good where it is not, and asked for in any case."""
+def _angle(xp: Namespace, p: Array, q: Array, gap: Array, log_cosine: Array) -> Array:
+    """From the sine where the angle is small, from the logarithm of the cosine where it is not."""
     shared = xp.sum(gap * q, keepdims=True) / xp.sum(q * q, keepdims=True)
     across = gap - shared * q
     sine = xp.sum(across * across) / xp.sum(p * p)
     close = sine < 0.5
-    far = -2.0 * xp.where(close, 0.0, log_cosine())
+    far = -2.0 * xp.where(close, 0.0, log_cosine)
     return xp.where(close, -xp.log1p(-xp.where(close, sine, 0.0)), far)
 
 
