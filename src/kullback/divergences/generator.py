@@ -72,6 +72,13 @@ class FDivergence(Divergence):
         """f''(1), the scale of the divergence near equality; `None` where f has a kink there."""
 
     @property
+    def jump_at_one(self) -> float:
+        """How much f' rises at 1: the scale of the divergence near equality where f has a kink there, else 0."""
+        if self.curvature_at_one is not None:
+            return 0.0
+        return float(self.slope(1e-9) - self.slope(-1e-9))
+
+    @property
     def metric_root(self) -> float | None:
         """The largest known power of the divergence that is a metric, `None` where none is known."""
         return None

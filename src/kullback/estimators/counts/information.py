@@ -86,9 +86,9 @@ class Contingency(InformationMethod):
 
 def _folded(measure: FDivergence, table: Crossed, found: float) -> Estimate:
     """Between what the plug-in value shows at least and at most, and as much again as it varies."""
-    folds, rise = kinked.Folds.of(table), kinked.jump(measure)
+    folds, rise = kinked.Folds.of(table), measure.jump_at_one
     bias = table.bias(measure, beside=kinked.BESIDE)
-    smooth = 2.0 * kinked.roundness(measure) / (2.0 * table.n) * abs(bias)
+    smooth = kinked.roundness(measure) / table.n * abs(bias)
     error = math.sqrt(max(table.variance(measure), rise**2 * folds.variance) + smooth)
     value = found - 2.0 / 3.0 * rise * folds.excess - bias
     lowest, highest = (

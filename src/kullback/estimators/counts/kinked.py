@@ -13,7 +13,6 @@ from kullback.estimators.counts.crossed import Crossed
 from kullback.estimators.counts.tally import Counts
 
 BESIDE = 1e-2  # of the log-ratio: where the curvature beside 1 is read, which differences may have to tell
-_AT_ONE = 1e-6  # where the slopes on both sides of 1 are
 
 
 @dataclass(frozen=True)
@@ -41,12 +40,6 @@ class Folds:
         observed = 0.5 * float(gap.sum()) + 0.5 * table.empty
         short = max(float(spread.sum()) / math.sqrt(2.0 * math.pi) - observed, 0.0)
         return cls(excess, short, 0.25 * float(spread @ spread))
-
-
-def jump(measure: FDivergence) -> float:
-    """How much f' rises at 1."""
-    left, right = measure.slope(np.array([-_AT_ONE, _AT_ONE]))
-    return float(right - left)
 
 
 def roundness(measure: FDivergence) -> float:

@@ -210,7 +210,7 @@ def carefully(
 def _nearness(d: FDivergence) -> float:
     """The value below which a row counts as near equality."""
     scale = d.curvature_at_one
-    return _CLOSE_AT_KINK * float(d.slope(1e-9) - d.slope(-1e-9)) if scale is None else _CLOSE * scale
+    return _CLOSE_AT_KINK * d.jump_at_one if scale is None else _CLOSE * scale
 
 
 def _kernel(d: FDivergence, needs: tuple[bool, bool]) -> Callable[[Tensor, Tensor], list[Tensor]]:
