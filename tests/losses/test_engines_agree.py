@@ -263,6 +263,17 @@ def test_gradients_of_a_weight_are_summed_in_single_precision(dtype: torch.dtype
     agrees(gradients(loss, mine)[1:], gradients(wanted, true)[1:], 2 * torch.finfo(dtype).eps)
 
 
+@pytest.mark.parametrize(
+    ("weights", "free", "chunks"), [(1 << 27, 1 << 40, 4), (1 << 30, 1 << 40, 2), (1 << 30, 1 << 31, 8)]
+)
+def test_buffers_without_a_budget(
+    weights: int, free: int, chunks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a gigabyte for 2 GiB of logits, more where the weights are larger, an eighth of the memory that is free."""
+    monkeypatch.setattr("kullback.losses.engines.chunks.free_memory", lambda _: free)
+    assert Engine().rows(1 << 13, 1 << 18, weights, torch.device("cpu")) == (1 << 13) // chunks
+
+
 # Compiled ---------------------------------------------------------------------------------------------------------
 
 

@@ -91,10 +91,8 @@ def _folded(measure: FDivergence, table: Crossed, found: float) -> Estimate:
     smooth = kinked.roundness(measure) / table.n * abs(bias)
     error = math.sqrt(max(table.variance(measure), rise**2 * folds.variance) + smooth)
     value = found - 2.0 / 3.0 * rise * folds.excess - bias
-    lowest, highest = (
-        found - rise * folds.excess - max(bias, 0.0),
-        found + rise * folds.short - min(bias, 0.0),
-    )
+    lowest = found - rise * folds.excess - max(bias, 0.0)
+    highest = found + rise * folds.short - min(bias, 0.0)
     notes, distrust = _told(table)
 
     def interval(level: float) -> tuple[float, float]:

@@ -51,10 +51,8 @@ def split(scores: Tensor) -> tuple[Tensor, Tensor]:
     """
     scores = matched(scores)
     n, k = scores.shape
-    flat, last = (
-        scores.flatten(),
-        (n - 1) * (k + 1),
-    )  # own scores are at the multiples of k + 1, from 0 to `last`
+    # own scores are at the multiples of k + 1, from 0 to `last`
+    flat, last = scores.flatten(), (n - 1) * (k + 1)
     between = flat[1 : last + 1].reshape(n - 1, k + 1)[:, :-1].reshape(-1)
     return scores.diagonal(), torch.cat([between, flat[last + 1 :]]).reshape(n, k - 1)
 

@@ -242,9 +242,8 @@ def _sum(x: Tensor) -> Tensor:
     """The sum of every row; compiled by way of short ones, since the compiler's runs in long lanes that lose digits."""
     if not torch.compiler.is_compiling() or x.shape[-1] < _PIECE:
         return x.sum(-1, keepdim=True)
-    pieces = (
-        x.shape[-1] // _PIECE
-    )  # in products of this the compiler knows the lengths of any number of classes
+    # in products of the pieces the compiler knows the lengths of any number of classes
+    pieces = x.shape[-1] // _PIECE
     whole = pieces * _PIECE
     total = x[..., :whole].unflatten(-1, (pieces, _PIECE)).sum(-1).sum(-1, keepdim=True)
     return total if whole == x.shape[-1] else total + x[..., whole:].sum(-1, keepdim=True)
