@@ -73,6 +73,15 @@ def test_a_scatter_is_found_again() -> None:
     np.testing.assert_allclose(student.fit(z, 3.0, np.eye(3)).scatter, COVARIANCE, atol=0.06)
 
 
+def test_degrees_of_freedom_are_found_again() -> None:
+    """From ranks alone, whose copula is all that the columns' own maps leave."""
+    z = student.Student(2.5, COVARIANCE).draw(5000, np.random.default_rng(23))
+    found = student.likeliest(lambda v: student_scores(np.exp(np.arctan(z)), v), np.corrcoef(z.T))
+    assert found == pytest.approx(2.5, abs=0.25)
+    light = draw(24, 2000, 3)
+    assert student.likeliest(lambda v: student_scores(light, v), np.eye(3)) > 20
+
+
 def test_the_pointwise_information_of_a_normal_law() -> None:
     """For one component its mean is −½ log(1 − ρ²)."""
     rho = 0.8

@@ -12,7 +12,6 @@ from kullback.estimators.mixtures.held_out import Candidate, Judged, judge
 from kullback.estimators.mixtures.law import Floats
 
 NORMAL = "a normal copula"
-_FREEDOMS = (8.0, 5.0, 3.0, 2.0, 1.5, 1.0)
 _COMPONENTS = (2, 4, 8, 16)
 _LIGHT = 100.0  # spreads: with values beyond, covariances tell of single rows
 _PATIENCE = 2  # candidates in a row that do not help
@@ -24,7 +23,7 @@ def contest(x: Floats, y: Floats, folds: int, seed: int) -> list[Judged]:
     """All candidates that were tried, the most skilful first, but the normal copula where none clearly beats it."""
     families = [
         _mixtures(normal_scores(x), normal_scores(y), "the normal scores", seed),
-        _students(x, y),
+        iter([_student(x, y)]),
     ]
     if max(np.abs(x).max(), np.abs(y).max()) < _LIGHT:
         families.append(_mixtures(x, y, "the values", seed))
@@ -52,13 +51,14 @@ def _normal(x: Floats, y: Floats) -> Candidate:
     return Candidate(NORMAL, normal_scores(x), normal_scores(y), fit)
 
 
-def _students(x: Floats, y: Floats) -> Iterator[Candidate]:
-    """From light to heavy tails."""
-    start = np.atleast_2d(np.corrcoef(np.hstack([normal_scores(x), normal_scores(y)]).T))
-    for freedom in _FREEDOMS:
-        a, b = student_scores(x, freedom), student_scores(y, freedom)
-        name = f"a Student copula with {freedom:g} degrees of freedom"
-        yield Candidate(name, a, b, lambda z, v=freedom: student.fit(z, v, start))
+def _student(x: Floats, y: Floats) -> Candidate:
+    """Of the likeliest degrees of freedom: one number, which costs the rows that are left out nothing."""
+    both = np.hstack([x, y])
+    start = np.atleast_2d(np.corrcoef(normal_scores(both).T))
+    freedom = student.likeliest(lambda v: student_scores(both, v), start)
+    name = f"a Student copula with {freedom:.3g} degrees of freedom"
+    a, b = student_scores(x, freedom), student_scores(y, freedom)
+    return Candidate(name, a, b, lambda z: student.fit(z, freedom, start))
 
 
 def _mixtures(x: Floats, y: Floats, of: str, seed: int) -> Iterator[Candidate]:
