@@ -63,7 +63,7 @@ def test_cells_without_rows_count_as_their_masses() -> None:
     table = np.array([[40, 0], [30, 30]])
     one = kinked.Folds.of(crossed(problem(*rows_of(table))))
     expected = 40 * 30 / 100  # rows in the empty cell at independence
-    rest = kinked._excess(
+    rest = kinked.excess_of(
         *map(
             np.asarray,
             (

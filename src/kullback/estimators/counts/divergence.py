@@ -19,7 +19,7 @@ from kullback.divergences import (
 )
 from kullback.divergences.renyi import Renyi
 from kullback.errors import InvalidInputError
-from kullback.estimators.counts import noncentral, quadratic, sparse, statistics
+from kullback.estimators.counts import folded, kinked, noncentral, quadratic, sparse, statistics
 from kullback.estimators.counts.tally import Counts, count
 from kullback.estimators.counts.variation import estimate_variation
 from kullback.estimators.method import DivergenceMethod, Estimate
@@ -35,17 +35,22 @@ _NUMBERS = 1_000_000  # in memory at a time
 class Frequencies(DivergenceMethod):
     r"""The divergence of the observed shares, less its bias: $D(\hat p \| \hat q) - B$.
 
-    For every f-divergence that is smooth at 1 and for total variation; for Rényi of order in (0, ∞) and
-    `bhattacharyya`, through the alpha divergence whose maps they are; for `squared_l2`, whose bias is known exactly.
-    Bias and variance are the jackknife's, or a second-order expansion's where leaving out a row can make the value
-    infinite; the interval is that of $\hat D / c \sim \chi'^2_k(\lambda)$ with these moments: the limit law where both
-    samples have one law, nearly normal far from it. Classes that expect less than one row are made one for the value,
-    those that expect less than five for the interval, equals by their pooled rows with equals; what the interval hides
-    so goes on top of its upper end.
+    For every f-divergence that is curved or has a kink at 1; for Rényi of order in (0, ∞) and `bhattacharyya`, through
+    the alpha divergence whose maps they are; for `squared_l2`, whose bias is known exactly. Bias and variance are the
+    jackknife's, or a second-order expansion's where leaving out a row can make the value infinite; the interval is that
+    of $\hat D / c \sim \chi'^2_k(\lambda)$ with these moments: the limit law where both samples have one law, nearly
+    normal far from it. Classes that expect less than one row are made one for the value, those that expect less than
+    five for the interval, equals by their pooled rows with equals; what the interval hides so goes on top of its upper
+    end.
+
+    Where f has a kink at 1, as in total variation, or within the noise of a class, the interval runs from what one half
+    of the rows would show of a rule learnt on the other to the observed value less the bias of what is smooth, with the
+    normal width at both ends: it holds where the laws are equal, too, there two or three times as wide as one that
+    knew.
 
     The value is +inf where a class that only one sample has makes it so; the lower end stays finite. `Smoothed` gives
     a finite value. Weights that are whole numbers are repeated rows; other weights are refused, as are nouns that need
-    positions and those with a kink. Source: [miller1955].
+    positions, an f that is flat at 1 and one whose slope is steep without a bound there. Source: [miller1955].
 
     >>> import kullback as kb
     >>> from kullback.estimators import Frequencies
@@ -90,7 +95,8 @@ class Smoothed(DivergenceMethod):
 
     The upper end is the quantile of the divergence under the Dirichlet posteriors of both laws, from draws that `seed`
     fixes, which holds more than its level near equality; the lower end is `Frequencies`'s where that serves, else one
-    from the posterior's bias and variance. Raises `InvalidInputError` for a prior that is not positive.
+    from the posterior's bias and variance, and 0 for an f whose slope is too steep at 1 for either. Raises
+    `InvalidInputError` for a prior that is not positive.
     Source: [jeffreys1946].
 
     >>> import kullback as kb
@@ -133,11 +139,13 @@ class Smoothed(DivergenceMethod):
         assert isinstance(noun, Divergence)
         value = self._value(noun, a, b)
         draws = self._posterior(noun, a, b, problem.rng)
-        shown = Frequencies().estimate(problem) if _served(noun) else None
+        shown = Frequencies().estimate(problem).interval if _served(noun) else None
 
         def interval(level: float) -> tuple[float, float]:
-            if shown is not None and shown.interval is not None:
-                low = shown.interval(level)[0]
+            if shown is not None:
+                low = shown(level)[0]
+            elif isinstance(noun, FDivergence):
+                low = _lower_end_unserved(noun, a, b, level)
             else:
                 low = _lower_end(value, draws, level)
             return min(low, value), max(_quantile(draws, (1 + level) / 2), value)
@@ -199,6 +207,14 @@ def _lower_end(value: float, draws: Counts, level: float) -> float:
     return scale * noncentral.lower_limit(value / scale, bias / scale, (1.0 + level) / 2.0)
 
 
+def _lower_end_unserved(measure: FDivergence, a: Counts, b: Counts, level: float) -> float:
+    """Where f is flat at 1, of its kinks elsewhere; where it is steep there, no more than that it is a divergence."""
+    if not kinked.flat(measure) or a.size == 1:
+        return 0.0
+    few = sparse.joined(*sparse.pooled(a.astype(np.int64), b.astype(np.int64)))
+    return folded.Folded.of(measure, *sparse.supported(measure, *few)).low((1.0 + level) / 2.0)
+
+
 def _refusal(problem: TwoSamples) -> str:
     if not (problem.x.discrete and problem.y.discrete):
         return (
@@ -213,15 +229,21 @@ def _refusal(problem: TwoSamples) -> str:
 
 def _served(noun: object) -> bool:
     if isinstance(noun, FDivergence):
-        return noun == total_variation or bool(noun.curvature_at_one)
+        return kinked.known(noun)
     if isinstance(noun, Renyi):
         return 0 < noun.order < math.inf
     return noun in (bhattacharyya, squared_l2)
 
 
 def _unserved(noun: object) -> str:
+    if isinstance(noun, FDivergence):
+        what = "is flat at 1, so" if kinked.flat(noun) else "has a slope so steep at 1, or a kink so near it,"
+        return (
+            f"f of {noun} {what} that counts of nearly equal laws tell nothing of its law; "
+            "Smoothed() gives a value; an f that is curved or has a kink at 1 is served"
+        )
     return (
-        f"no interval is known for {noun}; it serves f-divergences that are smooth at 1, total_variation, renyi(a), "
+        f"no interval is known for {noun}; it serves f-divergences that are curved or have a kink at 1, renyi(a), "
         "0 < a < inf, bhattacharyya and squared_l2; Smoothed() serves every divergence of masses"
     )
 
@@ -242,9 +264,37 @@ def _of(measure: FDivergence, a: Counts, b: Counts) -> Estimate:
         return Estimate(0.0, 0.0, notes=("both samples have one class, the same",))
     whole = a.astype(np.int64), b.astype(np.int64)
     few = sparse.pooled(*whole)
+    bent = measure != total_variation and folded.needed(measure, *few)
+    return replace((_folded if bent else _smooth)(measure, whole, few), notes=_empty(a, b))
+
+
+def _folded(measure: FDivergence, whole: Pair, few: Pair) -> Estimate:
+    """Where f has kinks within the noise."""
     found = statistics.plugin(measure, *whole)
+    few = sparse.supported(measure, *sparse.joined(*few))
+    law = folded.Folded.of(measure, *few)
+    if not math.isfinite(found) or few[0].size == 1:
+
+        def outer(level: float) -> tuple[float, float]:
+            sure = (3.0 + level) / 4.0
+            return max(0.0, law.low(sure), sparse.lacking_bound(measure, *whole, sure)), measure.upper_bound
+
+        return Estimate(found, law.error if math.isfinite(found) else math.inf, interval=outer)
+    value = folded.Folded.of(measure, *sparse.pooled(*whole, least=1.0)).value
     hidden = found - statistics.plugin(measure, *few)
 
+    def ends(level: float) -> tuple[float, float]:
+        sure = (1.0 + level) / 2.0
+        high = min(law.high(sure) + hidden, measure.upper_bound)
+        return min(law.low(sure), value), max(high, value)
+
+    return Estimate(value, law.error, interval=ends)
+
+
+def _smooth(measure: FDivergence, whole: Pair, few: Pair) -> Estimate:
+    """And total variation, which has an interval of its own."""
+    found = statistics.plugin(measure, *whole)
+    hidden = found - statistics.plugin(measure, *few)
     shown = math.isfinite(found) and few[0].size > 1
     value = _value(measure, whole) if shown else found
 
@@ -254,7 +304,7 @@ def _of(measure: FDivergence, a: Counts, b: Counts) -> Estimate:
             return min(answer.low, value), max(answer.high, value)
         return _lowest(measure, whole, few, level), measure.upper_bound
 
-    return Estimate(value, statistics.standard_error(measure, *few), interval=ends, notes=_empty(a, b))
+    return Estimate(value, statistics.standard_error(measure, *few), interval=ends)
 
 
 def _value(measure: FDivergence, whole: Pair) -> float:

@@ -62,6 +62,8 @@ class Contingency(InformationMethod):
         if table.freedom == 0:
             return Estimate(0.0, 0.0, notes=("x or y has one class only, and tells nothing",))
         found = table.value(measure)
+        if not kinked.known(measure):
+            return Estimate(found, math.nan, distrust=_unknown(measure))
         if found == math.inf:
             return Estimate(
                 found,
@@ -100,6 +102,11 @@ def _folded(measure: FDivergence, table: Crossed, found: float) -> Estimate:
         return min(lowest - reach, value), max(highest + reach, value)
 
     return Estimate(value, error, interval=interval, distrust=distrust, notes=notes)
+
+
+def _unknown(measure: FDivergence) -> str:
+    what = "is so flat at 1" if kinked.flat(measure) else "has a slope so steep at 1, or a kink so near it,"
+    return f"f of {measure.name} {what} that the law of its estimate at independence is not known"
 
 
 def _told(table: Crossed) -> tuple[tuple[str, ...], str]:

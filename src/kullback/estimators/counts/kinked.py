@@ -13,6 +13,9 @@ from kullback.estimators.counts.crossed import Crossed
 from kullback.estimators.counts.tally import Counts
 
 BESIDE = 1e-2  # of the log-ratio: where the curvature beside 1 is read, which differences may have to tell
+NEXT = 1e-9  # of the log-ratio: where f' is read that jumps at 1
+_REACH = 4.0  # standard deviations
+_HALVINGS = 20
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,67 @@ class Folds:
     def of(cls, table: Crossed) -> Folds:
         """Those of the cells of a table against the product of its margins."""
         p, q = table.masses
-        gap, spread = np.abs(p - q), _spread(table)
-        excess = float(_excess(gap, spread).sum()) + _excess_of_empty(table)
-        observed = 0.5 * float(gap.sum()) + 0.5 * table.empty
+        return cls._of(p - q, _spread(table), _excess_of_empty(table), 0.5 * table.empty)
+
+    @classmethod
+    def between(cls, p: Counts, q: Counts, n: int, m: int) -> Folds:
+        """Those of the shares of two samples of n and m rows."""
+        return cls._of(p - q, np.sqrt(p * (1.0 - p) / n + q * (1.0 - q) / m))
+
+    @classmethod
+    def _of(cls, gap: Counts, spread: Counts, of_empty: float = 0.0, observed: float = 0.0) -> Folds:
+        gap = np.abs(gap)
+        excess = float(excess_of(gap, spread).sum()) + of_empty
+        observed += 0.5 * float(gap.sum())
         short = max(float(spread.sum()) / math.sqrt(2.0 * math.pi) - observed, 0.0)
         return cls(excess, short, 0.25 * float(spread @ spread))
+
+
+def known(measure: FDivergence) -> bool:
+    """Whether counts of equal laws have a known law: where f is curved at 1, or has a kink there and is curved beside.
+
+    Not where f is flat at 1, where f' is steep without a bound, or where a kink is so near that it looks like one at 1.
+    """
+    if measure.curvature_at_one is not None:
+        return measure.curvature_at_one > 0
+    jump, near, far = _rises(measure)
+    near, far = near - jump, far - jump  # a straight slope rises by a hundredth of the farther in the nearer
+    return near <= 0.02 * far + 1e-9 * jump and (jump > 1e-4 * far or near > 0.002 * far)
+
+
+def flat(measure: FDivergence) -> bool:
+    """Whether f'' is 0 at 1, and f' has no jump there."""
+    if measure.curvature_at_one is not None:
+        return measure.curvature_at_one == 0
+    _, near, far = _rises(measure)
+    return near <= 0.002 * far
+
+
+def _rises(measure: FDivergence) -> tuple[float, float, float]:
+    """By how much f' rises at 1, and from one side of it to the other."""
+    jump, near, far = (float(measure.slope(r) - measure.slope(-r)) for r in (NEXT, 1e-5, 1e-3))
+    return jump, near, far
+
+
+def jumps(measure: FDivergence, r: Counts, noise: Counts) -> tuple[Counts, Counts]:
+    """Within reach of the noise of each log-ratio, the place other than 1 where f' jumps and by how much; else 0."""
+
+    def slope(x: Counts) -> Counts:
+        aside = np.where(np.abs(x) < NEXT, np.copysign(NEXT, x), x)  # at 1 itself f' may be either
+        return np.asarray(measure.slope(aside)) - 0.5 * rise * np.sign(aside)
+
+    rise = measure.jump_at_one
+    low, high = r - _REACH * noise, r + _REACH * noise
+    at_low, at_high = slope(low), slope(high)
+    least = 1e-3 * (at_high - at_low)
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        at = slope(middle)
+        left = at - at_low > at_high - at
+        low, at_low = np.where(left, low, middle), np.where(left, at_low, at)
+        high, at_high = np.where(left, middle, high), np.where(left, at, at_high)
+    found = at_high - at_low
+    return high, np.where(found > least, found, 0.0)
 
 
 def roundness(measure: FDivergence) -> float:
@@ -47,7 +106,7 @@ def roundness(measure: FDivergence) -> float:
     return float(np.max(measure.curvature(np.array([-BESIDE, BESIDE]))))
 
 
-def _excess(gap: Counts, spread: Counts) -> Counts:
+def excess_of(gap: Counts, spread: Counts) -> Counts:
     """½ [|d| 2 (1 − Φ) + 2 σ φ] at |d|/σ."""
     steps = np.divide(gap, spread, where=spread > 0, out=np.full_like(gap, math.inf))
     density = np.exp(-0.5 * steps**2) / math.sqrt(2.0 * math.pi)
@@ -66,7 +125,7 @@ def _excess_of_empty(table: Crossed) -> float:
     """That of the cells without rows: all cells, as if their gaps were their masses, less those that have rows."""
 
     def excess(rows: Counts) -> Counts:
-        return _excess(rows, np.sqrt(rows)) / table.n
+        return excess_of(rows, np.sqrt(rows)) / table.n
 
     occupied = table.rows[table.row] * table.columns[table.column] / table.layers[table.layer]
     return max(table.over_cells(excess) - float(excess(occupied).sum()), 0.0)

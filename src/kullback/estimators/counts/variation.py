@@ -38,7 +38,7 @@ def estimate_variation(a: Counts, b: Counts, level: float, *, added: float = 0.0
     observed = 0.5 * float(np.abs(gap).sum())
     # luck with one sample must not make the upper end tighter than equal laws allow on average
     at_least = float(spread.sum()) / np.sqrt(2 * np.pi)
-    sign = _signs(gap, p + q)
+    sign = signs(gap, p + q)
     deviation = 0.5 * np.sqrt(p @ (sign - sign @ p) ** 2 / n + q @ (sign - sign @ q) ** 2 / m)
     tail = (1 - level) / 2
     # cells that nobody has seen yet may hold this much of the smaller table
@@ -56,7 +56,7 @@ def estimate_variation(a: Counts, b: Counts, level: float, *, added: float = 0.0
     )
 
 
-def _signs(gap: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:
+def signs(gap: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:
     """The sign of each gap; cells without one take those that balance the shares, for which the sum varies most."""
     sign = np.sign(gap)
     balance = float(sign @ share)
