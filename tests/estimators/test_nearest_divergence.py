@@ -6,10 +6,12 @@ import math
 
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
 import kullback as kb
 from kullback.errors import InvalidInputError, TieWarning, UnsupportedPairError
-from kullback.estimators import estimate
+from kullback.estimators import estimate, nearest_divergence
+from kullback.estimators import neighbour_weights as weights
 from kullback.estimators.nearest_divergence import NearestKL
 
 
@@ -88,19 +90,38 @@ def test_a_tail_that_the_other_law_lacks_leaves_no_interval() -> None:
     assert "tail" in found.notes[0]
 
 
+def left(a: kb.Answer, prior: weights.BiasPrior, n: int) -> float:
+    """The squared bias in the interval beside what the weights leave."""
+    assert a.standard_error is not None
+    reach = (a.high - a.low) / 2 / ndtri(0.5 + a.level / 2)
+    return float(reach**2 - a.standard_error**2 - weights.weigh(n, prior).bias_error ** 2)
+
+
 def test_references_with_many_parameters_widen_the_interval() -> None:
     rng = np.random.default_rng(1)
-    found = estimate(
-        kb.kl, rng.standard_normal((300, 5)), rng.standard_normal((300, 5)), method=NearestKL(), level=0.5
+    five, three = (
+        estimate(
+            kb.kl, rng.standard_normal((300, d)), rng.standard_normal((300, d)), method=NearestKL(), level=0.5
+        )
+        for d in (5, 3)
     )
-    three = estimate(
-        kb.kl, rng.standard_normal((300, 3)), rng.standard_normal((300, 3)), method=NearestKL(), level=0.5
-    )
-    assert found.standard_error is not None
-    assert three.standard_error is not None
-    reach = lambda a: ((a.high - a.low) / 2 / 0.6745) ** 2 - a.standard_error**2  # noqa: E731
-    added = reach(found) - reach(three)  # the squared bias of 20 parameters, fitted to 300 rows twice
-    assert added == pytest.approx((5 * 8 / 4 * 2 / 300) ** 2, rel=0.01)
+    fitted = (5 * 8 / 4 * 2 / 300) ** 2  # of 20 parameters, fitted to 300 rows twice
+    assert fitted < left(five, nearest_divergence.prior(5), 300) < 1.2 * fitted
+    assert left(three, nearest_divergence.prior(3), 300) < 0.1 * fitted
+
+
+def test_tails_that_were_not_seen_widen_the_interval_or_leave_none() -> None:
+    rng = np.random.default_rng(5)
+    y = rng.standard_normal(400)
+    inside = np.clip(rng.standard_normal(400), y.min(), y.max()) + 1e-6 * rng.standard_normal(400)
+    near, far = (np.append(inside, 1.2 * scale * y.max() + np.arange(3) / 10) for scale in (1, 2))
+    prior = nearest_divergence.prior(1)
+    none, some = (left(estimate(kb.kl, x, y, method=NearestKL()), prior, 400) for x in (inside, near))
+    assert none == pytest.approx(0.0, abs=1e-6)
+    assert some > 1e-6
+    found = estimate(kb.kl, far, y, method=NearestKL())
+    assert found.high == math.inf
+    assert "tail" in found.notes[0]
 
 
 def test_beyond_five_columns_there_is_a_value_but_no_interval() -> None:

@@ -106,6 +106,12 @@ def test_a_fitted_reference_finds_scale_and_tails() -> None:
     assert inside == pytest.approx(2 * half - 1, abs=0.02)
 
 
+def test_a_reference_of_a_normal_law_is_normal() -> None:
+    scales = [len(fit(np.random.default_rng(s).standard_normal((500, 1 + s % 3))).scales) for s in range(12)]
+    assert scales == [1] * 12  # no wide scale, which would make the tails too heavy
+    assert len(fit(np.random.default_rng(0).laplace(size=(500, 1))).scales) > 1
+
+
 def test_a_reference_like_the_law_leaves_no_bias() -> None:
     rng = np.random.default_rng(3)
     base = Reference(np.zeros(8), np.eye(8), np.ones(1), np.ones(1))

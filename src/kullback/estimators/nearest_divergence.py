@@ -22,11 +22,16 @@ from kullback.estimators.neighbour_weights import BiasPrior
 from kullback.estimators.problem import TwoSamples
 from kullback.estimators.samples import Sample
 from kullback.estimators.trees import Tree
+from kullback.exact.pareto import term_k
 
 Floats = NDArray[np.float64]
 _CROWD = 0.2  # one row among the 5 nearest of so many of the other sample: there the samples do not overlap
 _ALONE = 0.3  # one row with so much of the variance: a tail that the other law may lack
+_HEAVY = 0.5  # the tail index of the terms above which a mean has no standard error
 _LEANING = 3.0  # a correction of more of its own standard errors is the model's, not the data's
+_BENT = math.log(
+    2.0
+)  # more in the other sample's ball than in the own one: the reference, not rows, fills it
 _SUPPORTED = 3  # columns up to which the interval was seen to cover
 _VOUCHED = 5  # columns beyond which laws unlike the references were seen outside it
 
@@ -40,21 +45,24 @@ class NearestKL(DivergenceMethod):
 
     $B_k(x)$ and $B'_k(x)$ are the cubes about x that reach its k-th neighbour among the n rows of x and the m of y.
     `k` takes one k, weight 1 and volumes for both measures: the estimator as it was published. Without it, eleven k
-    from one search are combined by weights that remove most of the bias, and each $G$ is a mixture of Gaussians of its
-    sample's centre and shape with density g, under which laws like it are estimated without bias in any dimension.
-    Both samples are seen in axes that make both shapes diagonal, so that no affine map of the columns changes
-    anything beyond rounding. In nats.
+    from one search are combined by weights that remove most of the bias, and each $G$ is a Gaussian, or a mixture of
+    them, of its sample's centre and shape with density g, under which laws like it are estimated without bias in any
+    dimension. Both samples are seen in axes that make both shapes diagonal, so that no affine map of the columns
+    changes anything beyond rounding. In nats.
 
     The standard error is the delete-one jackknife over both samples less its known excess, and the bias that the
-    weights leave widens the interval, as do the parameters of the references in more than 3 columns. There is no
-    interval where one row of y is near a fifth of x (n/m fifths where y has fewer rows, at most half of x: the
-    samples hardly overlap), where one row makes three tenths of the variance (a tail that the other law may lack),
-    where over 1 % of the rows equal others or one value makes 5 % of a column, in more than 3 columns where the
-    correction of the bias is large against its own noise, and in more than 5 columns, where laws unlike the references
-    keep a bias. Refuses discrete columns, weights and other divergences. Raises `InvalidInputError` for fewer rows than
-    k + 2, for atoms, for columns that depend on each other, and for samples that share all rows.
+    weights leave widens the interval, as do the parameters of the references in more than 3 columns, and what a
+    reference adds at rows of x so far from y that it speaks in the place of rows. There is no interval where that is
+    more than the standard error, where one row of y is near a fifth of x (n/m fifths where y has fewer rows, at most
+    half of x: the samples hardly overlap), where one row makes three tenths of the variance (a tail that the other law
+    may lack), where over 1 % of the rows equal others or one value makes 5 % of a column, in more than 3 columns where
+    the correction of the bias is large against its own noise, and in more than 5 columns, where laws unlike the
+    references keep a bias. Where log p/q has no variance, as of a Student's t with 3 degrees of freedom from a normal
+    law, a note says that the interval may be too short. Refuses discrete columns, weights and other divergences.
+    Raises `InvalidInputError` for fewer rows than k + 2, for atoms, for columns that depend on each other, and for
+    samples that share all rows.
 
-    Source: [wang2009], [perezcruz2008], [efron1981].
+    Source: [wang2009], [perezcruz2008], [efron1981], [schwarz1978], [vehtari2024].
 
     >>> import kullback as kb
     >>> from kullback.estimators import NearestKL
@@ -96,9 +104,13 @@ class NearestKL(DivergenceMethod):
         tied, notes = ties.verdict(found.tied)
         if self.k is not None:
             notes = (*notes, "one k: the interval tells chance, not the bias of the estimator")
-        distrust = tied or ties.spike(problem.x) or ties.spike(problem.y) or self._doubt(d, found, leaning)
+        if found.tail > _HEAVY:
+            told = f"Pareto k of the terms is {found.tail:.2f}, above {_HEAVY}: the interval may be too short"
+            notes = (*notes, told)
+        spike = ties.spike(problem.x) or ties.spike(problem.y)
+        distrust = tied or spike or self._doubt(d, found, leaning, noise)
         value = float(weighting.weights @ found.values)
-        bias = math.hypot(weighting.bias_error, 0.0 if self.k else _overfit(problem))
+        bias = math.hypot(weighting.bias_error, found.foretold, 0.0 if self.k else _overfit(problem))
         return Estimate(value, math.sqrt(noise), bias, distrust=distrust, notes=notes)
 
     def statistic(self, problem: TwoSamples) -> float:
@@ -116,7 +128,7 @@ class NearestKL(DivergenceMethod):
         backward = _one_way(y, x, ks).exchanged()
         return backward if problem.noun == reverse_kl else _one_way(x, y, ks) + backward
 
-    def _doubt(self, d: int, found: _Deletions, leaning: float) -> str:
+    def _doubt(self, d: int, found: _Deletions, leaning: float, noise: float) -> str:
         if found.crowd > _CROWD:
             return (
                 f"one row is among the 5 nearest of {found.crowd:.0%} of the other sample, were both of one size: "
@@ -125,6 +137,11 @@ class NearestKL(DivergenceMethod):
         if found.heaviest > _ALONE:
             return (
                 f"one row makes {found.heaviest:.0%} of the variance: one law may not cover the other's tail"
+            )
+        if found.foretold > math.sqrt(noise):
+            return (
+                f"rows far from all rows of the other sample make {found.foretold:.2g} of the value, more than its "
+                "standard error: there the tail was assumed, not seen"
             )
         if d > _VOUCHED:
             return f"in {d} columns the bias is small for laws like the references only; {_VOUCHED} are supported"
@@ -137,14 +154,16 @@ def prior(d: int) -> BiasPrior:
     """What the references leave of the bias in d columns: edges, mostly."""
     if d <= 2:
         return BiasPrior((1 / 2, 1.0), (0.5, 1.0), 3.0)
-    return BiasPrior((1 / 3, 2 / 3), (0.3, 0.7), 3.0)
+    # beyond 3 columns `_overfit` is the larger part
+    return BiasPrior((1 / 3, 2 / 3), (0.7, 1.4) if d == 3 else (0.3, 0.7), 3.0)
 
 
 @dataclass(frozen=True)
 class _Deletions:
     """Estimates over the grid (K,), without each row of x (K, n) and of y (K, m), and what makes them doubtful.
 
-    `excess` (K, K) is what the jackknife of both has too much.
+    `excess` (K, K) is what the jackknife of both has too much, `foretold` the part of the value that comes from rows so
+    far from the other sample that its reference speaks for it.
     """
 
     values: Floats
@@ -153,6 +172,8 @@ class _Deletions:
     excess: Floats
     crowd: float
     tied: float
+    foretold: float
+    tail: float
 
     @property
     def heaviest(self) -> float:
@@ -172,6 +193,8 @@ class _Deletions:
             self.excess + other.excess,
             max(self.crowd, other.crowd),
             max(self.tied, other.tied),
+            self.foretold + other.foretold,
+            max(self.tail, other.tail),
         )
 
 
@@ -200,7 +223,10 @@ def _one_way(p: Side, q: Side, ks: tuple[int, ...]) -> _Deletions:
     sizes = np.clip(without_q.shape[1] / without_p.shape[1], _CROWD / 0.5, 1.0)
     crowd = far.busiest(min(5, max(ks) + 1)) * float(sizes)
     tied = max(near.tied, far.tied)
-    return _Deletions(values, without_p, without_q, excess, crowd, tied)
+    bent = far.bent - near.bent
+    foretold = float(np.where(bent > _BENT, bent, 0.0).mean())
+    terms = (jackknife.at(far.reach, ks) - jackknife.at(near.reach, ks))[:, -1]
+    return _Deletions(values, without_p, without_q, excess, crowd, tied, foretold, term_k(terms, terms))
 
 
 def _framed(x: Sample, y: Sample, *, referred: bool) -> tuple[Side, Side]:

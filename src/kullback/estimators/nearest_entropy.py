@@ -28,13 +28,13 @@ class KozachenkoLeonenko(EntropyMethod):
 
     $B_k(x)$ is the cube about x that reaches its k-th neighbour. `k` takes one k, weight 1 and volumes for G: the
     estimator as it was published. Without it, eleven k from one search are combined by weights that remove most of the
-    bias, and G is a mixture of Gaussians of the data's centre and shape with density g, under which a law like it is
-    estimated without bias. In nats; columns in the caller's units.
+    bias, and G is a Gaussian, or a mixture of Gaussians, of the data's centre and shape with density g, under which a
+    law like it is estimated without bias. In nats; columns in the caller's units.
 
     The standard error is the delete-one jackknife less its known excess, and the bias that the weights leave widens the
     interval. Beyond 4 columns there is no interval. An atom, a constant column and columns that depend on each other
     make the entropy −inf, which is then the answer. Refuses discrete columns and weights. Raises `InvalidInputError`
-    for fewer rows than k + 2. Source: [kozachenko1987], [berrett2019], [efron1981].
+    for fewer rows than k + 2. Source: [kozachenko1987], [berrett2019], [efron1981], [schwarz1978].
 
     >>> import kullback as kb
     >>> from kullback.estimators import KozachenkoLeonenko
@@ -103,7 +103,7 @@ def prior(d: int) -> BiasPrior:
     """What the reference leaves of the bias in d columns: edges, mostly."""
     if d <= 2:
         return BiasPrior((1 / 2, 1.0), (0.5, 1.0), 1.8)
-    return BiasPrior((1 / 3, 2 / 3), (0.5, 1.0), 3.0)
+    return BiasPrior((1 / 3, 2 / 3), (0.7, 1.4), 3.0)
 
 
 def _nothing(reason: str) -> Estimate:

@@ -20,12 +20,16 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Balls:
-    """The balls of n points: `reach` (n, orders) their log-measures at `columns(ks)`, `rows` the neighbours."""
+    """The balls of n points: `reach` (n, orders) their log-measures at `columns(ks)`, `rows` the neighbours.
+
+    `bent` (n,) is by how much the smallest ball has more than its volume, in logarithms: what a reference adds there.
+    """
 
     reach: Floats
     rows: Rows
     tied: float  # the share of points that equal their nearest neighbour
     atomic: bool
+    bent: Floats
 
     def busiest(self, k: int) -> float:
         """The largest share of the points that have one and the same point among their k nearest."""
@@ -44,10 +48,11 @@ def balls(
     distances, rows = tree.neighbours(max(ks) + 1, queries=queries)
     tied = float((distances[:, 0] == 0).mean())
     if atomic(distances):
-        return Balls(distances, rows, tied, True)
+        return Balls(distances, rows, tied, True, np.zeros(len(points)))
     logs = log_distances(distances, d)[:, np.array(columns(ks)) - 1]
-    reach = d * (np.log(2.0) + logs) if reference is None else reference.log_boxes(points, np.exp(logs))
-    return Balls(reach, rows, tied, False)
+    volumes = d * (np.log(2.0) + logs)
+    reach = volumes if reference is None else reference.log_boxes(points, np.exp(logs))
+    return Balls(reach, rows, tied, False, reach[:, 0] - volumes[:, 0])
 
 
 def rotated(points: Floats, axes: Floats) -> Floats:
