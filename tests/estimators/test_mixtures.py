@@ -14,8 +14,10 @@ import kullback as kb
 from kullback.errors import InvalidInputError, UnsupportedPairError
 from kullback.estimators import MixtureInformation
 from kullback.estimators.mixtures import normals, student
+from kullback.estimators.mixtures.compared import compared
 from kullback.estimators.mixtures.contest import NORMAL, contest
 from kullback.estimators.mixtures.frames import normal_scores, student_scores
+from kullback.estimators.mixtures.held_out import estimated
 from kullback.estimators.mixtures.law import Law, pointwise
 
 METHOD = MixtureInformation()
@@ -76,7 +78,7 @@ def test_a_scatter_is_found_again() -> None:
 def test_degrees_of_freedom_are_found_again() -> None:
     """From ranks alone, whose copula is all that the columns' own maps leave."""
     z = student.Student(2.5, COVARIANCE).draw(5000, np.random.default_rng(23))
-    found = student.likeliest(lambda v: student_scores(np.exp(np.arctan(z)), v), np.corrcoef(z.T))
+    found = student.likeliest(lambda v: student_scores(np.exp(np.arctan(z)), v), np.eye(3))
     assert found == pytest.approx(2.5, abs=0.25)
     light = draw(24, 2000, 3)
     assert student.likeliest(lambda v: student_scores(light, v), np.eye(3)) > 20
@@ -129,6 +131,39 @@ def test_what_the_law_misses_neighbours_count() -> None:
     answer = ask(x, y)
     plain = kb.mutual_information(x[:, 0], y).value
     assert answer.value == pytest.approx(plain, abs=0.25)
+
+
+@pytest.mark.parametrize("columns", [3, 4, 6])
+def test_what_neighbours_see_beyond_the_law_is_nothing_where_it_holds(columns: int) -> None:
+    """All k say the same, although each by itself is biased, and what they say is the law's own information."""
+    rho = 0.8
+    covariance = np.full((columns, columns), rho)
+    np.fill_diagonal(covariance, 1.0)
+    law = normals.NormalMixture(np.ones(1), np.zeros((1, columns)), covariance[None])
+    determinants = [np.linalg.slogdet(covariance[: i + 1, : i + 1])[1] for i in range(columns)]
+    truth = 0.5 * (determinants[0] + determinants[columns - 2] - determinants[columns - 1])
+    rows = law.draw(4 * 800, np.random.default_rng(25)).reshape(4, 800, columns)
+    found = compared(rows[0][:, :1], rows[0][:, 1:], law, rows[1:])
+    assert not found.exceeds(truth, 2.5)
+    assert not found.unresolved
+    assert found.value == pytest.approx(truth, abs=3 * math.hypot(found.standard_error, found.bias_error))
+    weaker = normals.NormalMixture(np.ones(1), np.zeros((1, columns)), np.eye(columns)[None])
+    others = weaker.draw(2400, np.random.default_rng(26)).reshape(3, 800, columns)
+    assert compared(rows[0][:, :1], rows[0][:, 1:], weaker, others).exceeds(0.0, 5.0)
+
+
+def test_a_student_copula_is_extrapolated_from_halves() -> None:
+    """The whole and, once more, what it has over the mean of its halves, whose columns are their own."""
+    rng = np.random.default_rng(27)
+    z = student.Student(1.0, np.eye(3)).draw(400, rng)
+    best = next(j for j in contest(z[:, :2], z[:, 2:], 2, 0) if "Student" in j.candidate.name)
+    fold = np.random.default_rng([0, 2]).permutation(400) % 2
+    halves = [contest(z[fold == k, :2], z[fold == k, 2:], 2, 0) for k in (0, 1)]
+    parts = [next(j.candidate for j in each if "Student" in j.candidate.name) for each in halves]
+    inside = [float(pointwise(c.law, c.x, c.y).mean()) for c in (best.candidate, *parts)]
+    found = estimated(best, 2, 0)
+    assert found.value == pytest.approx(2 * inside[0] - np.mean(inside[1:]), abs=1e-9)
+    assert found.bias_error == pytest.approx(abs(inside[0] - np.mean(inside[1:])), abs=1e-9)
 
 
 def sheared(seed: int, n: int) -> tuple[Any, Any]:

@@ -168,3 +168,34 @@ def test_two_halves_move_as_the_note_says() -> None:
     split, curve = np.mean(moves, axis=0)
     assert split > 0.05
     assert curve == pytest.approx(split, abs=0.02)
+
+
+@pytest.mark.parametrize("n", [500, 2000])
+def test_waves_finer_than_the_rows_have_no_interval(n: int) -> None:
+    """Twelve waves: y tells 1.7 nats of x, of which one neighbour sees a part, and five next to nothing."""
+    rng = np.random.default_rng(6)
+    x = rng.uniform(-1, 1, n)
+    fine = kb.mutual_information(x, np.sin(12 * np.pi * x) + 0.1 * rng.normal(size=n), method=KSG())
+    assert fine.low == -math.inf
+    assert f"more finely than {n} rows show" in fine.notes[0]
+    coarse = kb.mutual_information(x, np.sin(np.pi * x) + 0.1 * rng.normal(size=n), method=KSG())
+    assert math.isfinite(coarse.low)
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_copies_have_no_interval(columns: int) -> None:
+    rng = np.random.default_rng(7)
+    x, y = rng.normal(size=(2, 300, columns))
+    once = kb.mutual_information(x, y)
+    assert once.low < 0 < once.high
+    twice = kb.mutual_information(np.tile(x, (2, 1)), np.tile(y, (2, 1)))
+    assert twice.low == -math.inf
+    assert "50% of the rows are copies" in twice.notes[0]
+
+
+@pytest.mark.parametrize("step", [0.01, 0.1, 1.0])
+def test_rounding_makes_no_copies(step: float) -> None:
+    rng = np.random.default_rng(8)
+    x, noise = rng.normal(size=(2, 1000))
+    found = kb.mutual_information(*(step * np.rint(v / step) for v in (x, x + noise)), method=KSG())
+    assert math.isfinite(found.low)

@@ -15,6 +15,8 @@ Floats = NDArray[np.float64]
 _LOOKED_AT = 2000  # rows that tell the dimension
 _FLAT = 0.6  # of the columns: a dimension below that is told
 _ATOM = 0.01  # share of rows with one value that is told
+_COPIED = 0.01  # share of copies from which on no interval can be vouched for
+_COINCIDENT = 1.1  # times as many different rows as different values: rounded, not copied
 
 
 def notes(problem: JointSample) -> tuple[str, ...]:
@@ -59,6 +61,28 @@ def copies(problem: JointSample) -> float:
     codes = [np.asarray(s.codes, dtype=np.float64)[:, None] for s in problem.variables if s.codes is not None]
     table = np.hstack([*(s.values for s in problem.variables), *codes])
     return 1.0 - len(np.unique(table, axis=0)) / problem.n
+
+
+def copied(x: Floats, y: Floats) -> str:
+    """Why rows that are copies of others leave no interval; empty where equal rows are those of rounded columns.
+
+    Rounded values of x meet many of y, so that there are more different rows than values of either; a copy repeats
+    both. Copies are neighbours of each other whatever x tells of y.
+
+    >>> copied(np.array([[1.0], [2.0], [2.0]]), np.array([[0.5], [0.1], [0.1]]))[:26]
+    '33% of the rows are copies'
+    >>> copied(np.array([[1.0], [2.0], [2.0]]), np.array([[0.5], [0.1], [0.5]]))
+    ''
+    """
+    different = _different(np.hstack([x, y]))
+    share = 1.0 - different / len(x)
+    if share <= _COPIED or different > _COINCIDENT * max(_different(x), _different(y)):
+        return ""
+    return f"{share:.0%} of the rows are copies of others, which are no rows of their own: leave copies out"
+
+
+def _different(rows: Floats) -> int:
+    return len(np.unique(rows, axis=0))
 
 
 def dimension(values: Floats) -> float:

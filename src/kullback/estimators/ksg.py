@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kullback.errors import InvalidInputError, TieWarning
-from kullback.estimators import ksg_parts, ksg_pass
-from kullback.estimators.ksg_parts import scored_pair
+from kullback.estimators import diagnostics, ksg_curve, ksg_joint, ksg_parts, ksg_pass
+from kullback.estimators.ksg_curve import Curve
 from kullback.estimators.ksg_pass import Joint
 from kullback.estimators.method import Estimate, InformationMethod
 from kullback.estimators.neighbour_average import (
@@ -23,11 +23,11 @@ from kullback.estimators.neighbour_average import (
     quarters,
     resolved,
 )
-from kullback.estimators.neighbour_weights import corrected, grid, information_excess, jackknife
+from kullback.estimators.neighbour_weights import grid
 from kullback.estimators.normal_scores import Ranked, ranked, scores
 from kullback.estimators.problem import JointSample
 from kullback.estimators.samples import Sample
-from kullback.estimators.trees import Block, Margin, ScorePair, SortedColumn, Tree
+from kullback.estimators.trees import ScorePair
 
 Floats = NDArray[np.float64]
 
@@ -55,9 +55,10 @@ class KSG(InformationMethod):
     matters, and equal values are put in an order that depends on nothing but the data. `scores=False` keeps the
     geometry of several columns, each variable divided by its spread; equal values are then an error in the result,
     which a `TieWarning` tells. Constant columns tell nothing and are left out. No interval is given where the estimate
-    saturates or rests on the model of its bias, where one column of x and one of y, or their distances from the centre,
-    tell more of each other than all columns are said to, and beyond 6 columns. The notes tell where the estimate at
-    k = 10 is not yet that at 5, which is what half of the rows would change.
+    saturates or rests on the model of its bias, where rows are copies of others, where one column of x and one of y,
+    or their distances from the centre, tell more of each other than all columns are said to, where five neighbours see
+    less than two thirds of what one does, so that even one may see too little, and beyond 6 columns. The notes tell
+    where the estimate at k = 10 is not yet that at 5, which is what half of the rows would change.
 
     Rows of unequal weight, a `given`, discrete columns and divergences other than KL are refused. Raises
     `InvalidInputError` with no more than k rows. Source: [kraskov2004], [efron1981], [hoeting1999].
@@ -119,16 +120,17 @@ class KSG(InformationMethod):
             value = ksg_pass.rectangles(self._tree(both, x.shape[1], ranks), needed)
             reason = "an interval is known for variant 1 only"
             return Estimate(value, math.inf, distrust=reason, notes=(*notes, *self._ties(ranks)))
-        joint = _joint(both[ranks.order], x.shape[1], ranks if self.scores else None)
+        joint = self._joint(both, x.shape[1], ranks)
         if problem.n == needed + 1:
             reason = f"{problem.n} rows leave no neighbour to spare for an error"
             return Estimate(ksg_pass.value(joint, needed), math.inf, distrust=reason, notes=notes)
         notes = (*notes, *self._ties(ranks))
         chosen = _averaged(joint, both.shape[1]) if self.k is None else alone(self.k)
         found = _weighted(joint, chosen, both.shape[1])
-        reason = found.distrust or _refuted(found, ranks, x.shape[1])
+        copies = diagnostics.copied(x, y) if ranks.repeated else ""
+        reason = copies or _refuted(found, ranks, x.shape[1]) or found.distrust
         if not self.scores and both.shape[1] == 2:
-            reason = reason or _distorted(joint, _joint(both, 1, ranks), found.standard_error)
+            reason = reason or _distorted(joint, ksg_joint.placed(ranks, 1), found.standard_error)
         return Estimate(
             found.value, found.standard_error, found.bias_error, None, reason, (*notes, *found.notes)
         )
@@ -145,11 +147,16 @@ class KSG(InformationMethod):
         ranks = ranked(both)
         if self.variant == 2:
             return ksg_pass.rectangles(self._tree(both, x.shape[1], ranks), k)
-        return ksg_pass.value(_joint(both[ranks.order], x.shape[1], ranks if self.scores else None), k)
+        return ksg_pass.value(self._joint(both, x.shape[1], ranks), k)
+
+    def _joint(self, both: Floats, width: int, ranks: Ranked) -> Joint | ScorePair:
+        """Where the columns, of which the first `width` are those of x, are searched."""
+        return ksg_joint.placed(ranks, width) if self.scores else self._tree(both, width, ranks)
 
     def _tree(self, both: Floats, width: int, ranks: Ranked) -> Joint:
         """The columns in a tree, which knows neighbours by both sides."""
-        return _searched(scores(len(both))[ranks.places] if self.scores else both[ranks.order], width)
+        columns = scores(len(both))[ranks.places] if self.scores else both[ranks.order]
+        return ksg_joint.searched(columns, width)
 
     def _ties(self, ranks: Ranked) -> tuple[str, ...]:
         if not ranks.tied:
@@ -190,25 +197,6 @@ def _spread_one(sample: Sample, varies: NDArray[np.bool_]) -> Floats:
     return values / math.sqrt(values.var(axis=0).mean()) if values.shape[1] else values
 
 
-def _joint(both: Floats, width: int, ranks: Ranked | None) -> Joint | ScorePair:
-    """The tree and its margins: x is the first `width` columns; without ranks, the columns as they are."""
-    if ranks is not None:
-        if both.shape[1] == 2:
-            return scored_pair(np.ascontiguousarray(ranks.places[:, 1]))
-        both = scores(len(both))[ranks.places]
-    return _searched(both, width)
-
-
-def _searched(both: Floats, width: int) -> Joint:
-    tree = Tree(both)
-    ordered = tree.points[tree.rows]
-    return Joint(tree, _margin(ordered[:, :width]), _margin(ordered[:, width:]))
-
-
-def _margin(columns: Floats) -> Margin:
-    return SortedColumn.of(columns[:, 0]) if columns.shape[1] == 1 else Block.of(columns)
-
-
 def _averaged(joint: Joint | ScorePair, dimension: int) -> Averaging:
     """The priors of the bias; those of a pair know how narrow the strip is that its rough information leaves."""
     priors = information_priors(dimension)
@@ -220,26 +208,23 @@ def _averaged(joint: Joint | ScorePair, dimension: int) -> Averaging:
 
 def _weighted(joint: Joint | ScorePair, chosen: Averaging, dimension: int) -> Estimate:
     """The weighted estimate, its corrected jackknife error, and what speaks against trusting it."""
-    n, size = joint.n, len(chosen.ks)
+    size = len(chosen.ks)
     anchor = np.eye(size)[min(4, size - 1)]  # k = 5, the fifth of the grid
-    found = ksg_pass.run(joint, chosen.ks, np.vstack([chosen.weights, anchor]))
-    shares = chosen.shares(found.values)
+    curve = ksg_curve.curve(joint, chosen.ks, np.vstack([chosen.weights, anchor]))
+    shares = chosen.shares(curve.values)
     w = shares @ chosen.weights
-    value = float(w @ found.values)
-    spread = jackknife(found.deleted)
-    plain = [float(c @ spread @ c) for c in (np.append(shares, 0.0), np.append(shares, -1.0))]
-    excess = information_excess().matrix(chosen.ks)
-    variance = corrected(plain[0], w, excess, n)
-    noise = corrected(plain[1], w - anchor, excess, n, floor=0.3)
-    lean = abs(float((w - anchor) @ found.values)) / math.sqrt(noise) if noise > 0 else 0.0
-    left = chosen.bias_error(found.values, shares)
-    notes = _moves(chosen.ks, found.values, math.hypot(math.sqrt(variance), left))
+    value = float(w @ curve.values)
+    error = curve.error(np.append(shares, [0.0, 0.0]))
+    noise = curve.error(np.append(shares, [-1.0, 0.0]), floor=0.3)
+    lean = abs(float((w - anchor) @ curve.values)) / noise if noise > 0 else 0.0
+    left = chosen.bias_error(curve.values, shares)
+    notes = _moves(chosen.ks, curve.values, math.hypot(error, left))
     if lean > 3:
         notes.append(f"the correction of bias moved the value by {lean:.0f} of its own standard errors")
-    if left**2 > variance:
+    if left > error:
         notes.append("what bias may be left outweighs chance in the interval")
-    reason = _distrust(value, found.inside, n, chosen.ks, dimension, lean)
-    return Estimate(value, math.sqrt(variance), left, None, reason, tuple(notes))
+    reason = _distrust(value, curve, dimension, lean)
+    return Estimate(value, error, left, None, reason, tuple(notes))
 
 
 def _moves(ks: tuple[int, ...], values: Floats, error: float) -> list[str]:
@@ -263,13 +248,15 @@ def _refuted(found: Estimate, ranks: Ranked, width: int) -> str:
     return f"{where} alone share {most:.2g} nats, which all columns together cannot fall short of"
 
 
-def _distrust(value: float, inside: float, n: int, ks: tuple[int, ...], dimension: int, lean: float) -> str:
+def _distrust(value: float, curve: Curve, dimension: int, lean: float) -> str:
     """Why no interval can be vouched for, if so."""
-    k = min(ks, key=lambda each: abs(each - 5))
-    if value > resolved(n) or inside < min(2 * k, 0.5 * math.sqrt(k * n)):
+    n, k = curve.n, min(curve.ks, key=lambda each: abs(each - 5))
+    if value > resolved(n) or curve.inside < min(2 * k, 0.5 * math.sqrt(k * n)):
         return f"so much information cannot be resolved by {n} rows: the estimate saturates, the truth may be larger"
     if dimension > _MODELLED:
         return f"with {dimension} columns the bias is larger than any model of it that was verified"
+    if curve.unresolved:
+        return f"x and y are related more finely than {n} rows show: the nearest neighbours see much more than the next"
     if lean > 3 and value > 2:
         return "the value rests on the model of its bias more than on the data"
     return ""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kullback.errors import InvalidInputError
 from kullback.estimators import ksg_pass, permutation
-from kullback.estimators.ksg_parts import scored_pair
+from kullback.estimators.ksg_joint import scored_pair
 
 Floats = NDArray[np.float64]
 

@@ -6,25 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kullback.estimators import ksg_pass
-from kullback.estimators.ksg_pass import Joint
+from kullback.estimators.ksg_joint import scored_pair
 from kullback.estimators.normal_scores import scores
-from kullback.estimators.trees import ScorePair, SortedColumn, Tree
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 
 _K = 5  # bias and noise of a pair of columns are small there
-
-
-def scored_pair(places: Places) -> Joint | ScorePair:
-    """Two columns of normal scores: the rows ascend in x, and have these places in y."""
-    column = scores(len(places))
-    pair = ScorePair.of(column, places)
-    if pair is not None:
-        return pair
-    tree = Tree(np.column_stack([column, column[places]]))
-    ordered = tree.points[tree.rows]
-    return Joint(tree, SortedColumn.of(ordered[:, 0]), SortedColumn.of(ordered[:, 1]))
 
 
 def most(places: Places, width: int) -> tuple[float, str]:

@@ -62,6 +62,16 @@ def value(joint: Joint | ScorePair, k: int) -> float:
     return float(psi[k] + psi[joint.n] - 2 * psi[joint.inside(k) + 1].mean())
 
 
+def values(joint: Joint | ScorePair, ks: tuple[int, ...]) -> Floats:
+    """The estimates at several k, ascending."""
+    if isinstance(joint, ScorePair):
+        return np.array([value(joint, k) for k in ks])
+    psi = _psi(joint.n)
+    radii = joint.tree.in_order(ks[-1])[0][:, [k - 1 for k in ks]]
+    seen = sum(psi[np.maximum(margin.counts(radii), 1)].mean(axis=0) for margin in (joint.x, joint.y))
+    return psi[list(ks)] + psi[joint.n] - seen
+
+
 def rectangles(joint: Joint, k: int) -> float:
     r"""The paper's second estimate: $\psi(k) - 1/k + \psi(n) - \langle \psi(n_x) + \psi(n_y) \rangle$."""
     near = joint.tree.in_order(k)[1]

@@ -11,9 +11,10 @@ import numpy as np
 from kullback.divergences import kl
 from kullback.estimators.ksg import KSG
 from kullback.estimators.method import Estimate
+from kullback.estimators.mixtures.compared import DRAWS, compared
 from kullback.estimators.mixtures.frames import tied
 from kullback.estimators.mixtures.held_out import Judged
-from kullback.estimators.mixtures.law import Floats, Law, pointwise
+from kullback.estimators.mixtures.law import Floats, Law
 from kullback.estimators.nearest_divergence import NearestKL
 from kullback.estimators.problem import JointSample, TwoSamples
 from kullback.estimators.samples import Sample
@@ -22,8 +23,9 @@ NEAR = 10  # columns up to which neighbours see what a law misses
 _CLEAR = 3  # columns up to which neighbours measure the information itself
 _VERIFIED = 6  # columns up to which what they do not see is small, or shows
 _PAIRS = 16  # of a column of x and one of y, each a bound by itself
-_NEIGHBOUR = 3
-_SURE = 2.5  # standard errors
+_MORE = 1.64  # standard errors by which neighbours must see more, one side of 5 %
+_LARGER = 2.0  # by which a pair of columns must say more
+_SURE = 2.5  # that a number is not 0
 _UNLIKE = 1e-4  # p-value of equal log-densities that tells a wrong law in many columns
 
 
@@ -33,10 +35,11 @@ def checked(found: Estimate, best: Judged, seed: int) -> Estimate:
 
     x, y = best.candidate.x, best.candidate.y
     law = best.candidate.law
-    drawn = law.draw(len(x), np.random.default_rng([seed, 4]))
-    d = drawn.shape[1]
+    n, d = len(x), x.shape[1] + y.shape[1]
+    samples = law.draw(DRAWS * n, np.random.default_rng([seed, 4])).reshape(DRAWS, n, d)
+    drawn = samples[0]
     if d <= NEAR and not tied(x) and not tied(y):  # equal values are not neighbours
-        found = _mended(found, law, (x, y), drawn)
+        found = _mended(found, law, (x, y), samples)
     if x.shape[1] * y.shape[1] <= _PAIRS:
         found = _raised(found, x, y)
     if _CLEAR < d <= _VERIFIED and not tied(x) and not tied(y):
@@ -51,21 +54,50 @@ def checked(found: Estimate, best: Judged, seed: int) -> Estimate:
     return found
 
 
-def _mended(found: Estimate, law: Law, data: tuple[Floats, Floats], drawn: Floats) -> Estimate:
-    """The law's own information and what neighbours see beyond it, where they do."""
-    made = drawn[:, : data[0].shape[1]], drawn[:, data[0].shape[1] :]
-    method = KSG(k=_NEIGHBOUR, scores=False)
-    seen, expected = (method.estimate(_joint(*pair)) for pair in (data, made))
-    value = float(pointwise(law, *made).mean()) + seen.value - expected.value
-    error = math.hypot(seen.standard_error, expected.standard_error)
-    return _larger(found, Estimate(value, error), "neighbours", drawn.shape[1])
+def _mended(found: Estimate, law: Law, data: tuple[Floats, Floats], samples: Floats) -> Estimate:
+    """The law's own information and what neighbours see beyond it, where they do.
+
+    In d columns they see about 2/d of what a law lacks: the rest is the doubt.
+    """
+    seen = compared(*data, law, samples)
+    missed = seen.value - found.value
+    if not seen.exceeds(found.value, _MORE) or missed <= 0:
+        return found
+    columns = samples.shape[2]
+    distrust = "" if columns <= _VERIFIED else "the law misses much, and neighbours may not see all of it"
+    if seen.unresolved:
+        distrust = f"x and y are related more finely than {len(data[0])} rows show"
+    return Estimate(
+        seen.value,
+        seen.standard_error,
+        math.hypot(seen.bias_error, 0.5 * (columns - 2) * missed),
+        distrust=distrust,
+        notes=(
+            *found.notes,
+            f"neighbours see {missed:.3g} nats more than the law: counted, and the more doubted the more columns",
+        ),
+    )
 
 
 def _raised(found: Estimate, x: Floats, y: Floats) -> Estimate:
-    """At least what the most telling column of x says about a column of y."""
+    """At least what the most telling column of x says about a column of y: x and y share no less."""
     pairs = [(x[:, [i]], y[:, [j]]) for i in range(x.shape[1]) for j in range(y.shape[1])]
     best = max((KSG().estimate(_joint(*pair)) for pair in pairs), key=lambda e: e.value)
-    return _larger(found, best, "single columns", x.shape[1] + y.shape[1])
+    missed = best.value - found.value
+    alone = _error(best)
+    if missed > _LARGER * math.hypot(alone, found.bias_error):
+        told = f"single columns see {missed:.3g} nats more than the law: counted, with a doubt of half of it"
+        return replace(
+            found,
+            value=best.value,
+            standard_error=best.standard_error,
+            bias_error=math.hypot(best.bias_error, missed / 2),
+            interval=None,
+            notes=(*found.notes, told),
+        )
+    if missed > 0 and best.value > _SURE * alone:
+        return replace(found, bias_error=math.hypot(found.bias_error, missed), interval=None)
+    return found
 
 
 def _doubted(found: Estimate, data: tuple[Floats, Floats], drawn: Floats) -> Estimate:
@@ -74,7 +106,8 @@ def _doubted(found: Estimate, data: tuple[Floats, Floats], drawn: Floats) -> Est
     $$|I - I_g| \le \max\{D(p_{xy} \| g_{xy}),\, D(p_x \| g_x) + D(p_y \| g_y)\}$$
 
     with $I_g = E_p \log(g_{xy} / g_x g_y)$. Neighbours see too little of such a divergence, so half of the sum of the
-    three, not of the larger, is the deviation of the bias.
+    three, not of the larger, is the deviation of the bias. No divergence of all columns is below that of some: where
+    it is seen to be, rows lie too far apart in all columns to tell, as on thin shells.
     """
     columns = data[0].shape[1]
     pairs = [
@@ -83,10 +116,11 @@ def _doubted(found: Estimate, data: tuple[Floats, Floats], drawn: Floats) -> Est
         (data[1], drawn[:, columns:]),
     ]
     found_apart = [_apart(a, np.ascontiguousarray(b)) for a, b in pairs]
-    if all(e.value < _SURE * math.hypot(e.standard_error, e.bias_error) for e in found_apart):
+    both, parts = found_apart[0], max(e.value for e in found_apart[1:])
+    if all(e.value < _SURE * _error(e) for e in found_apart) or both.value + _SURE * _error(both) < parts:
         return found
     apart = sum(max(e.value, 0.0) for e in found_apart)
-    told = f"rows of the law are told from the data by {found_apart[0].value:.2g} nats: the interval is wider for it"
+    told = f"rows of the law are told from the data by {both.value:.2g} nats: the interval is wider for it"
     doubt = math.hypot(found.bias_error, apart / 2)
     return replace(found, bias_error=doubt, interval=None, notes=(*found.notes, told))
 
@@ -95,17 +129,8 @@ def _apart(data: Floats, drawn: Floats) -> Estimate:
     return NearestKL().estimate(TwoSamples(kl, Sample("x", data), Sample("y", drawn)))
 
 
-def _larger(found: Estimate, seen: Estimate, who: str, columns: int) -> Estimate:
-    """The larger number where it is significantly so, with the doubt that it may still be too small."""
-    missed = seen.value - found.value
-    noise = math.hypot(seen.standard_error, seen.bias_error, found.bias_error)
-    if missed < _SURE * noise:
-        return found
-    told = f"{who} see {missed:.3g} nats more than the law: counted, with a doubt of half of it"
-    distrust = "" if columns <= _VERIFIED else "the law misses much, and neighbours may not see all of it"
-    return Estimate(
-        seen.value, seen.standard_error, missed / 2, distrust=distrust, notes=(*found.notes, told)
-    )
+def _error(found: Estimate) -> float:
+    return math.hypot(found.standard_error, found.bias_error)
 
 
 def _joint(x: Floats, y: Floats) -> JointSample:

@@ -58,7 +58,9 @@ def _student(x: Floats, y: Floats) -> Candidate:
     freedom = student.likeliest(lambda v: student_scores(both, v), start)
     name = f"a Student copula with {freedom:.3g} degrees of freedom"
     a, b = student_scores(x, freedom), student_scores(y, freedom)
-    return Candidate(name, a, b, lambda z: student.fit(z, freedom, start))
+    return Candidate(
+        name, a, b, lambda z: student.fit(z, freedom, start), lambda rows: _student(x[rows], y[rows])
+    )
 
 
 def _mixtures(x: Floats, y: Floats, of: str, seed: int) -> Iterator[Candidate]:
