@@ -79,11 +79,11 @@ def plugin(measure: FDivergence, a: Counts, b: Counts) -> float:
 
 
 def check_smooth(measure: FDivergence) -> None:
-    """Refuse a measure for which no honest interval is known."""
+    """Refuse a measure whose law at equality is no chi-square, except total variation."""
     if not measure.curvature_at_one and not isinstance(measure, type(total_variation)):
         what = "a kink" if measure.curvature_at_one is None else "no curvature"
         raise UnsupportedPairError(
-            f"{measure.name} has {what} at 1, and no interval for its estimate is known; "
+            f"{measure.name} has {what} at 1, and tables have no verdict by it; "
             "use total_variation itself or a smooth measure such as js, squared_hellinger or kl"
         )
 
