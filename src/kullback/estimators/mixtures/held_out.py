@@ -81,16 +81,17 @@ class Judged:
 def estimated(judged: Judged, folds: int, seed: int) -> Estimate:
     r"""The information that the candidate says there is.
 
-    With columns that were fitted as well: $(K V_n - V_{n/K}) / (K - 1)$, V the mean over fitted rows of K folds, each
-    with columns of its own, which removes a bias that falls as one over the rows. Source: [quenouille1956].
+    With columns that were fitted as well: $V_n + (V_n - V_{n/K}) / (K^r - 1)$, V the mean over fitted rows of K folds,
+    each with columns of its own. This removes a bias that falls as $n^{-r}$; how heavy the tails are says whether r is
+    1 or ½, so that the mean of both is taken, and half of their difference is in doubt. Source: [quenouille1956].
     """
     if judged.candidate.again is None:
         return Estimate(judged.value, judged.standard_error, judged.gap)
     fold = _folds(len(judged.held), folds, np.random.default_rng([seed, 2]))
     parts = [judged.candidate.again(np.flatnonzero(fold == k)).flattering for k in range(folds)]
     whole = judged.candidate.flattering
-    moved = (whole - float(np.mean(parts))) / (folds - 1)
-    return Estimate(whole + moved, judged.standard_error, abs(moved))
+    fast, slow = ((whole - float(np.mean(parts))) / (folds**r - 1) for r in (1.0, 0.5))
+    return Estimate(whole + (fast + slow) / 2, judged.standard_error, abs(slow - fast) / 2)
 
 
 def judge(candidate: Candidate, folds: int, seed: int) -> Judged:
