@@ -99,8 +99,8 @@ def test_kinks_are_found_where_they_are() -> None:
     where, by = kinked.jumps(d, r, noise)
     assert by == pytest.approx([0, 1, 1, 0], abs=1e-4)
     assert where[1:3] == pytest.approx(math.log(2), abs=1e-5)
-    for smooth in (kb.kl, kb.js, kb.pearson_chi2, BOTH, ABOVE, TV):
-        assert not kinked.jumps(smooth, np.linspace(-1, 1, 9), np.full(9, 0.3))[1].any()
+    for smooth in (kb.kl, kb.js, kb.alpha(100), kb.alpha(-400), BOTH, ABOVE, TV):
+        assert not kinked.jumps(smooth, np.linspace(-1, 1, 9), np.full(9, 1.4))[1].any()
     assert needed(d, np.array([30, 70]), np.array([17, 83]))
     assert not needed(d, np.array([300, 700]), np.array([310, 690]))
     # at the kink, where a cell is too large by as much as its halves disagree

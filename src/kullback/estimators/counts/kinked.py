@@ -15,7 +15,7 @@ from kullback.estimators.counts.tally import Counts
 BESIDE = 1e-2  # of the log-ratio: where the curvature beside 1 is read, which differences may have to tell
 NEXT = 1e-9  # of the log-ratio: where f' is read that jumps at 1
 _REACH = 4.0  # standard deviations
-_HALVINGS = 20
+_HALVINGS = 30
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,15 @@ def jumps(measure: FDivergence, r: Counts, noise: Counts) -> tuple[Counts, Count
     rise = measure.jump_at_one
     low, high = r - _REACH * noise, r + _REACH * noise
     at_low, at_high = slope(low), slope(high)
-    least = 1e-3 * (at_high - at_low)
-    for _ in range(_HALVINGS):
-        middle = 0.5 * (low + high)
-        at = slope(middle)
-        left = at - at_low > at_high - at
-        low, at_low = np.where(left, low, middle), np.where(left, at_low, at)
-        high, at_high = np.where(left, middle, high), np.where(left, at, at_high)
-    found = at_high - at_low
+    with np.errstate(invalid="ignore"):  # slopes beyond float64 tell of no jump
+        least = 1e-3 * (at_high - at_low)
+        for _ in range(_HALVINGS):
+            middle = 0.5 * (low + high)
+            at = slope(middle)
+            left = at - at_low > at_high - at
+            low, at_low = np.where(left, low, middle), np.where(left, at_low, at)
+            high, at_high = np.where(left, middle, high), np.where(left, at, at_high)
+        found = at_high - at_low
     return high, np.where(found > least, found, 0.0)
 
 
