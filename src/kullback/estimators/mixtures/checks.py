@@ -57,7 +57,7 @@ def checked(found: Estimate, best: Judged, seed: int) -> Estimate:
 def _mended(found: Estimate, law: Law, data: tuple[Floats, Floats], samples: Floats) -> Estimate:
     """The law's own information and what neighbours see beyond it, where they do.
 
-    In d columns they see about 2/d of what a law lacks: the rest is the doubt.
+    In d columns the nearest see about 2/d of what a law lacks: the rest is the doubt.
     """
     seen = compared(*data, law, samples)
     missed = seen.value - found.value
@@ -70,7 +70,7 @@ def _mended(found: Estimate, law: Law, data: tuple[Floats, Floats], samples: Flo
     return Estimate(
         seen.value,
         seen.standard_error,
-        math.hypot(seen.bias_error, 0.5 * (columns - 2) * missed),
+        math.hypot(seen.bias_error, 0.5 * (columns - 2) * (seen.fine - found.value)),
         distrust=distrust,
         notes=(
             *found.notes,
