@@ -239,7 +239,10 @@ def at_hand(x: Tensor) -> bool:
 
 
 def to_numpy(x: Tensor) -> Any:
-    return x.detach().cpu().numpy()
+    x = x.detach().cpu()
+    # NumPy has no bfloat16 and no float8: float32 holds each of their values
+    narrow = x.is_floating_point() and x.element_size() < 4 and x.dtype != torch.float16
+    return (x.float() if narrow else x).numpy()
 
 
 def host(x: Tensor) -> Any:

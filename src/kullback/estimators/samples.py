@@ -105,6 +105,10 @@ def _decided(column: Column, wish: Kind | None) -> Column:
         raise DTypeError(
             f"{column.name} holds names, not numbers, and cannot be continuous; declare it 'discrete'"
         )
+    if wish is None and column.kind == "time":
+        raise DTypeError(
+            f"{column.name} holds times: declare it, kind='continuous' (read in seconds) or kind='discrete'"
+        )
     if wish is None and column.kind == "integer":
         raise DTypeError(
             f"{column.name} holds integers, which may be classes, counts or rounded measurements: "
@@ -112,7 +116,7 @@ def _decided(column: Column, wish: Kind | None) -> Column:
         )
     kind = wish or column.kind
     return (
-        replace(column, kind=kind, values=column.values.astype(np.float64))
+        replace(column, kind=kind, values=column.numbers)
         if kind == "continuous"
         else (replace(column, kind="discrete"))
     )

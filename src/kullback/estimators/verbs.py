@@ -34,8 +34,8 @@ def estimate(
     r"""The divergence of the laws that two samples come from, $D(p \| q)$ with x drawn from p and y from q.
 
     `x` (n,) or (n, columns) and `y` (m,) or (m, columns) are arrays of NumPy, torch or JAX, lists, or dataframes.
-    Floats are continuous, text and booleans discrete; integers need a declaration, `kind="discrete"` or
-    `"continuous"`, or a sequence of these, one a column. `method` is an object of `kullback.estimators`; `"auto"`
+    Floats are continuous, text and booleans discrete; integers and times need a declaration, `kind="discrete"` or
+    `"continuous"` (of times: seconds), or a sequence of these, one a column. `method` is an object of `kullback.estimators`; `"auto"`
     chooses by the kinds of the columns, their number and the rows, and says so in the notes. Weights multiply rows;
     `missing="drop"` leaves rows without a value out and reports them. `permutations` > 0 adds the p-value of "one law"
     as `answer.p_value`. The same `seed` gives the same answer.

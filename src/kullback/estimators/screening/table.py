@@ -81,7 +81,7 @@ def decided(column: Column, wish: Kind | None) -> Column:
         raise DTypeError(f"{column.name} holds names, not numbers, and cannot be continuous")
     kind = wish or (column.kind if column.kind == "discrete" else _by_values(column))
     if kind == "continuous":
-        return replace(column, kind="continuous", values=column.values.astype(np.float64))
+        return replace(column, kind="continuous", values=column.numbers)
     codes = np.zeros(len(column.values), dtype=np.int64)
     here = ~column.missing
     codes[here] = np.unique(column.values[here], return_inverse=True)[1]
