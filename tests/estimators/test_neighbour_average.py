@@ -199,3 +199,20 @@ def test_rounding_makes_no_copies(step: float) -> None:
     x, noise = rng.normal(size=(2, 1000))
     found = kb.mutual_information(*(step * np.rint(v / step) for v in (x, x + noise)), method=KSG())
     assert math.isfinite(found.low)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_crooked_dependence_in_four_columns_has_no_interval(seed: int) -> None:
+    """Turned by an angle that grows outwards, normal columns keep their information, and lose their correlation."""
+    rng = np.random.default_rng([9, seed])
+    x, noise = rng.normal(size=(2, 500, 2))
+    y = 0.9 * x + math.sqrt(0.19) * noise
+    straight = kb.mutual_information(x, y, method=KSG())
+    assert straight.low < -math.log(0.19) < straight.high
+    angle = 1.5 * (x**2).sum(axis=1)
+    turned = np.column_stack(
+        [np.cos(angle) * x[:, 0] - np.sin(angle) * x[:, 1], np.sin(angle) * x[:, 0] + np.cos(angle) * x[:, 1]]
+    )
+    wound = kb.mutual_information(turned, y, method=KSG())
+    assert wound.low == -math.inf
+    assert any(said in wound.notes[0] for said in ("a normal law of these 4 columns", "more finely than"))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from kullback.errors import InvalidInputError, TieWarning
 from kullback.estimators import diagnostics, ksg_curve, ksg_joint, ksg_parts, ksg_pass
+from kullback.estimators.gaussian_copula import GaussianCopula
 from kullback.estimators.ksg_curve import Curve
 from kullback.estimators.ksg_pass import Joint
 from kullback.estimators.method import Estimate, InformationMethod
@@ -32,6 +33,8 @@ from kullback.estimators.trees import ScorePair
 Floats = NDArray[np.float64]
 
 _TESTED = 64  # the largest k of a test: a larger one costs more than the power it adds
+_CLEAR = 3  # columns up to which neighbours see dependence of any shape
+_CROOKED = 1.5  # times the information of a normal law, from which on a third of it is of other shapes
 _MODELLED = 6  # columns of x and y together up to which the interval was seen to cover
 
 
@@ -57,8 +60,9 @@ class KSG(InformationMethod):
     which a `TieWarning` tells. Constant columns tell nothing and are left out. No interval is given where the estimate
     saturates or rests on the model of its bias, where rows are copies of others, where one column of x and one of y,
     or their distances from the centre, tell more of each other than all columns are said to, where five neighbours see
-    less than two thirds of what one does, so that even one may see too little, and beyond 6 columns. The notes tell
-    where the estimate at k = 10 is not yet that at 5, which is what half of the rows would change.
+    less than two thirds of what one does, so that even one may see too little, in 4 to 6 columns where a normal law
+    would not share two thirds of it, and beyond 6. The notes tell where the estimate at k = 10 is not yet that at 5,
+    which is what half of the rows would change.
 
     Rows of unequal weight, a `given`, discrete columns and divergences other than KL are refused. Raises
     `InvalidInputError` with no more than k rows. Source: [kraskov2004], [efron1981], [hoeting1999].
@@ -128,7 +132,7 @@ class KSG(InformationMethod):
         chosen = _averaged(joint, both.shape[1]) if self.k is None else alone(self.k)
         found = _weighted(joint, chosen, both.shape[1])
         copies = diagnostics.copied(x, y) if ranks.repeated else ""
-        reason = copies or _refuted(found, ranks, x.shape[1]) or found.distrust
+        reason = copies or _refuted(found, ranks, x.shape[1]) or found.distrust or _crooked(found, problem)
         if not self.scores and both.shape[1] == 2:
             reason = reason or _distorted(joint, ksg_joint.placed(ranks, 1), found.standard_error)
         return Estimate(
@@ -246,6 +250,21 @@ def _refuted(found: Estimate, ranks: Ranked, width: int) -> str:
     if most <= found.value + 2 * math.hypot(found.standard_error, found.bias_error):
         return ""
     return f"{where} alone share {most:.2g} nats, which all columns together cannot fall short of"
+
+
+def _crooked(found: Estimate, problem: JointSample) -> str:
+    """In many columns neighbours see correlation, and of what is bent, wound or shared scale a part only."""
+    normal = GaussianCopula()
+    columns = problem.x.dimension + problem.y.dimension
+    if columns <= _CLEAR or normal.refusal(problem):
+        return ""
+    straight = max(normal.statistic(problem), 0.0)
+    if found.value - _CROOKED * straight <= 1.64 * math.hypot(found.standard_error, found.bias_error):
+        return ""
+    return (
+        f"a normal law of these {columns} columns would share {straight:.2g} nats only, and of dependence that is not "
+        "normal neighbours of so many columns see a part: take MixtureInformation"
+    )
 
 
 def _distrust(value: float, curve: Curve, dimension: int, lean: float) -> str:
