@@ -82,8 +82,8 @@ def estimated(judged: Judged, folds: int, seed: int) -> Estimate:
     r"""The information that the candidate says there is.
 
     With columns that were fitted as well: $V_n + (V_n - V_{n/K}) / (K^r - 1)$, V the mean over fitted rows of K folds,
-    each with columns of its own. This removes a bias that falls as $n^{-r}$; how heavy the tails are says whether r is
-    1 or ½, so that the mean of both is taken, and half of their difference is in doubt. Source: [quenouille1956].
+    each with columns of its own. This removes a bias that falls as $n^{-r}$. Here r is 1; under heavy tails it may be
+    as low as ½, and what that would move the value further is in doubt. Source: [quenouille1956].
     """
     if judged.candidate.again is None:
         return Estimate(judged.value, judged.standard_error, judged.gap)
@@ -91,7 +91,7 @@ def estimated(judged: Judged, folds: int, seed: int) -> Estimate:
     parts = [judged.candidate.again(np.flatnonzero(fold == k)).flattering for k in range(folds)]
     whole = judged.candidate.flattering
     fast, slow = ((whole - float(np.mean(parts))) / (folds**r - 1) for r in (1.0, 0.5))
-    return Estimate(whole + (fast + slow) / 2, judged.standard_error, abs(slow - fast) / 2)
+    return Estimate(whole + fast, judged.standard_error, abs(slow - fast))
 
 
 def judge(candidate: Candidate, folds: int, seed: int) -> Judged:
