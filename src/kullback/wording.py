@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from kullback.answer import Answer
+from typing import Protocol
 
 # Control, format (bidirectional marks, zero-width), surrogate, private and unassigned characters, and the separators
 # that a terminal or a spreadsheet takes for a new line. What is left prints where it stands.
@@ -16,6 +13,25 @@ _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # A base letter carries at most this many combining marks: thousands of them climb over neighbouring lines.
 _MOST_MARKS = 2
 _FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Estimated(Protocol):
+    """What has a value and an interval."""
+
+    @property
+    def value(self) -> float:
+        """The number itself."""
+        ...
+
+    @property
+    def low(self) -> float:
+        """The lower end."""
+        ...
+
+    @property
+    def high(self) -> float:
+        """The upper end."""
+        ...
 
 
 def visible(text: str, limit: int = 80) -> str:
@@ -151,7 +167,7 @@ def chance(value: float) -> str:
     return amount(value, 2)
 
 
-def estimate(answer: Answer) -> str:
+def estimate(answer: Estimated) -> str:
     """A value with its interval, all to the decimal place that the width of the interval makes meaningful.
 
     >>> from kullback.answer import Answer
@@ -159,13 +175,21 @@ def estimate(answer: Answer) -> str:
     ('0.052 [0.041, 0.060]', '∞ [0.1, ∞]')
     """
     ends = (answer.value, answer.low, answer.high)
-    width = answer.high - answer.low
-    places = 1 - math.floor(math.log10(width)) if 0 < width < math.inf else -1
+    places = decimals(answer.high - answer.low)
     if not 0 <= places <= 8 or not math.isfinite(answer.value):
         value, low, high = (amount(x) for x in ends)
     else:
         value, low, high = (_to_place(x, places) for x in ends)
     return f"{value} [{low}, {high}]"
+
+
+def decimals(width: float) -> int:
+    """The decimal place of the second digit of an interval's width, where its ends stop meaning anything; else −1.
+
+    >>> decimals(0.019), decimals(19.0), decimals(math.inf)
+    (3, 0, -1)
+    """
+    return 1 - math.floor(math.log10(width)) if 0 < width < math.inf else -1
 
 
 def _to_place(value: float, places: int) -> str:
@@ -180,3 +204,58 @@ def several(number: int, noun: str, plural: str = "") -> str:
     ('1 column', '3 categories')
     """
     return f"{count(number)} {noun if number == 1 else plural or noun + 's'}"
+
+
+def cells(text: str) -> int:
+    """The width of a text on the terminal: East Asian characters take two cells, combining marks none.
+
+    >>> cells("age"), cells("年齢")
+    (3, 4)
+    """
+    return sum(_cell(character) for character in text)
+
+
+def _cell(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def fit(text: str, width: int) -> str:
+    """The text in exactly `width` cells, shortened by an ellipsis or filled with blanks.
+
+    >>> fit("年齢", 6), fit("年齢", 3)
+    ('年齢  ', '年…')
+    """
+    kept = text if cells(text) <= width else _start(text, width - 1) + "…"
+    return kept + " " * (width - cells(kept))
+
+
+def _start(text: str, width: int) -> str:
+    """As much of a text as `width` cells hold."""
+    used = 0
+    for i, character in enumerate(text):
+        used += _cell(character)
+        if used > width:
+            return text[:i]
+    return text
+
+
+def wrapped(text: str, width: int = 80, hanging: int = 0) -> list[str]:
+    """Lines of at most `width` cells, broken at blanks, inside a word only where it is too long for a line of its own.
+
+    >>> wrapped("one two three", 9, hanging=2)
+    ['one two', '  three']
+    """
+    lines: list[str] = []
+    line = ""
+    for i, word in enumerate(text.split(" ")):
+        longer = f"{line} {word}" if i else word
+        if line.strip() and cells(longer) > width:
+            lines.append(line)
+            longer = " " * hanging + word
+        while cells(longer) > width:
+            lines.append(_start(longer, width))
+            longer = " " * hanging + longer[len(lines[-1]) :]
+        line = longer
+    return [*lines, line]

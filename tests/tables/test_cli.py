@@ -15,7 +15,7 @@ from sample_reports import HOSTILE, column, mixed, report
 from kullback.errors import InvalidInputError
 from kullback.tables import cli, gates, running, serial
 from kullback.tables.report import Skipped, Verdict
-from kullback.tables.terminal import cells
+from kullback.wording import cells
 
 ROWS = 2_000
 

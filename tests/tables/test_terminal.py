@@ -10,8 +10,8 @@ from sample_reports import HOSTILE, column, hostile, infinite, mixed, report
 
 from kullback.tables import terminal
 from kullback.tables.report import Skipped, Verdict
-from kullback.tables.terminal import cells, fit, sparks
-from kullback.wording import label, spreadsheet_safe, visible
+from kullback.tables.terminal import sparks
+from kullback.wording import cells, fit, label, spreadsheet_safe, visible
 
 REPORTS = {"mixed": mixed, "infinite": infinite, "hostile": hostile, "nothing": report}
 

@@ -26,7 +26,7 @@ def answer(
     A method's own interval takes precedence; a distrusted one is −inf to inf, with the reason first among the notes.
 
     >>> print(answer(Estimate(0.5, 0.03, bias_error=0.04), method="example", n=100, level=0.95))
-    0.5 [0.402002, 0.597998] nats (95 % interval, estimate: example, n=100)
+    0.50 [0.40, 0.60] nats (95 % interval, estimate: example, n=100)
     """
     if not 0.0 < level < 1.0:
         raise InvalidInputError(

@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 import re
 import textwrap
-import unicodedata
 from collections.abc import Iterator, Sequence
 
 from kullback.tables import summary
 from kullback.tables.report import Column, Report, Verdict
-from kullback.wording import amount, chance, count, label, several, share, visible
+from kullback.wording import amount, cells, chance, count, fit, label, several, share, visible
 
 Line = list[tuple[str, str]]  # pieces of text, each with the name of its style
 
@@ -166,31 +165,6 @@ def _block(value: float, top: float) -> str:
     if value <= 0 or top <= 0:
         return _BLOCKS[0]
     return _BLOCKS[max(1, round(value / top * (len(_BLOCKS) - 1)))]
-
-
-def cells(text: str) -> int:
-    """The width of a text on the terminal: East Asian characters take two cells, combining marks none."""
-    return sum(_cell(character) for character in text)
-
-
-def _cell(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
-
-
-def fit(text: str, width: int) -> str:
-    """The text in exactly `width` cells, shortened by an ellipsis or filled with blanks."""
-    size = cells(text)
-    if size <= width:
-        return text + " " * (width - size)
-    kept, used = [], 0
-    for character in text:
-        if used + _cell(character) > width - 1:
-            break
-        kept.append(character)
-        used += _cell(character)
-    return "".join(kept) + "…" + " " * (width - 1 - used)
 
 
 def _wrapped(text: str, width: int, style: str = "", hanging: int = 0) -> Iterator[Line]:
