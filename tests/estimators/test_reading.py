@@ -155,3 +155,55 @@ def test_frames_with_two_columns_of_one_name_are_refused() -> None:
 def test_a_series_without_a_value_has_every_row_missing() -> None:
     with raises(kb.InvalidInputError, "every row has a missing"):
         kb.entropy(pl.Series([None, None, None]), missing="drop")
+
+
+VERBS = [
+    lambda **asked: kb.entropy(NUMBERS, **asked),
+    lambda **asked: kb.mutual_information(NUMBERS, NUMBERS, **asked),
+    lambda **asked: kb.estimate(kb.js, NUMBERS, NUMBERS, **asked),
+]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_is_asked_for_is_checked_before_the_rows(verb: Any) -> None:
+    for level in ("a", None, True, 0, 1, 95, NAN):
+        with raises(kb.InvalidInputError, f"level must lie between 0 and 1, got {level!r}"):
+            verb(level=level)
+    for seed in ("a", None, -1, 1.5, True):
+        with raises(kb.InvalidInputError, f"seed must be a whole number of at least 0, got {seed!r}"):
+            verb(seed=seed)
+    with raises(kb.InvalidInputError, "the kind of `x` is 5; expected"):
+        verb(**{"kind_x" if verb is VERBS[1] else "kind": 5})
+
+
+@pytest.mark.parametrize("verb", VERBS[1:])
+def test_permutations_are_counted_in_whole_numbers(verb: Any) -> None:
+    for permutations in (9.5, -1, True, "9", None):
+        with raises(kb.InvalidInputError, "permutations must be a whole number", repr(permutations)):
+            verb(permutations=permutations)
+
+
+def test_whole_numbers_of_numpy_are_whole() -> None:
+    asked: dict[str, Any] = {"seed": np.int32(3), "permutations": np.int64(9), "level": np.float64(0.9)}
+    plain: dict[str, Any] = {"seed": 3, "permutations": 9, "level": 0.9}
+    assert kb.mutual_information(NUMBERS, NUMBERS[::-1], **asked) == kb.mutual_information(
+        NUMBERS, NUMBERS[::-1], **plain
+    )
+
+
+def test_weights_are_numbers() -> None:
+    with raises(kb.DTypeError, "`weights` holds text; expected numbers"):
+        kb.entropy(NUMBERS, weights=["1.0"] * 60)
+    with raises(kb.DTypeError, "`weights` holds times; expected numbers"):
+        kb.entropy(NUMBERS, weights=np.arange(60).astype("M8[D]"))
+    for hole in (None, NAN):
+        with raises(
+            kb.InvalidInputError, "1 of the 60 values of `weights_x` are negative, missing, NaN or inf"
+        ):
+            kb.estimate(kb.js, NUMBERS, NUMBERS, weights_x=[hole, *[1.0] * 59])
+    with raises(kb.InvalidInputError, "60 of the 60 values of `weights`"):
+        kb.entropy(NUMBERS, weights=[None] * 60)
+    with raises(kb.ShapeError, "one number for each of the 60 rows; got 59 rows of 1 column"):
+        kb.entropy(NUMBERS, weights=[1.0] * 59)
+    halves = kb.entropy(NUMBERS, weights=[True, False] * 30)
+    assert halves.value == kb.entropy(NUMBERS[::2]).value

@@ -94,6 +94,8 @@ def _objects(name: str, values: NDArray[Any], missing: NDArray[np.bool_]) -> Col
     """A column of Python objects: numbers, or one type of name throughout; None and NaN are missing."""
     gone = missing | np.array([_absent(v) for v in values], dtype=bool)
     types = {type(v) for v in values[~gone]}
+    if not types:
+        return Column(name, np.zeros(len(values)), gone, "continuous")
     for kind, nothing in ((str, ""), (bytes, b""), ((bool, np.bool_), False)):
         if all(issubclass(t, kind) for t in types):
             filled = np.where(gone, nothing, values)

@@ -92,6 +92,8 @@ def raw(name: str, data: Any, kind: Kinds) -> Raw:
     columns = columns_of(name, data)
     if not len(columns[0].values):
         raise InvalidInputError(f"`{name}` has no rows")
+    if kind is not None and not isinstance(kind, str | Sequence):
+        raise InvalidInputError(f"the kind of `{name}` is {kind!r}; expected 'continuous' or 'discrete'")
     kinds = (kind,) * len(columns) if kind is None or isinstance(kind, str) else tuple(kind)
     if len(kinds) != len(columns):
         raise ShapeError(f"`{name}` has {len(columns)} columns, but {len(kinds)} kinds were given for it")

@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 from kullback.answer import Answer
 from kullback.divergences import FDivergence, Noun, kl
 from kullback.errors import DTypeError, UnsupportedPairError
-from kullback.estimators import choose, interval, permutation
+from kullback.estimators import asked, choose, interval, permutation
 from kullback.estimators.compression import Compress, compressed
 from kullback.estimators.critics.dependency import WassersteinDependency
 from kullback.estimators.method import DivergenceMethod, EntropyMethod, InformationMethod
@@ -35,10 +35,10 @@ def estimate(
 
     `x` (n,) or (n, columns) and `y` (m,) or (m, columns) are arrays of NumPy, torch or JAX, lists, or dataframes.
     Floats are continuous, text and booleans discrete; integers and times need a declaration, `kind="discrete"` or
-    `"continuous"` (of times: seconds), or a sequence of these, one a column. `method` is an object of `kullback.estimators`; `"auto"`
-    chooses by the kinds of the columns, their number and the rows, and says so in the notes. Weights multiply rows;
-    `missing="drop"` leaves rows without a value out and reports them. `permutations` > 0 adds the p-value of "one law"
-    as `answer.p_value`. The same `seed` gives the same answer.
+    `"continuous"` (of times: seconds), or a sequence of these, one a column. `method` is an object of
+    `kullback.estimators`; `"auto"` chooses by the kinds of the columns, their number and the rows, and says so in the
+    notes. Weights multiply rows; `missing="drop"` leaves rows without a value out and reports them. `permutations` > 0
+    adds the p-value of "one law" as `answer.p_value`. The same `seed` gives the same answer.
 
     The answer is in the unit of `d`; `.bits` converts nats. Raises `InvalidInputError`, `ShapeError`, `DTypeError`, or
     `UnsupportedPairError` where the method does not serve the problem. Source: [wang2009], [nguyen2010].
@@ -49,6 +49,7 @@ def estimate(
     """
     if not isinstance(d, Noun):
         raise DTypeError(f"the first argument is the divergence, such as kb.js; got {type(d).__name__}")
+    asked.check(level=level, seed=seed, permutations=permutations)
     problem = read_two(
         d, x, y, kind=kind, weights_x=weights_x, weights_y=weights_y, missing=missing, seed=seed
     )
@@ -79,6 +80,7 @@ def entropy(
     >>> round(kb.entropy(["a", "b"] * 500).bits.value, 2)
     1.0
     """
+    asked.check(level=level, seed=seed)
     problem = read_one(x, kind=kind, weights=weights, missing=missing, seed=seed)
     used, notes = _chosen(method, EntropyMethod, choose.for_entropy, problem)
     return interval.answer(used.estimate(problem), method=used.name, n=problem.n, level=level, notes=notes)
@@ -118,6 +120,7 @@ def mutual_information(
     >>> round(kb.mutual_information(x, x).bits.value, 2)
     1.0
     """
+    asked.check(level=level, seed=seed, permutations=permutations)
     problem = read_joint(
         x,
         y,

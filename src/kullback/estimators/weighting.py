@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kullback.errors import InvalidInputError, ShapeError
+from kullback.errors import DTypeError, InvalidInputError, ShapeError
 from kullback.estimators.columns import columns_of
+from kullback.wording import several
 
 Floats = NDArray[np.float64]
 
@@ -16,17 +17,22 @@ Floats = NDArray[np.float64]
 def read_weights(name: str, data: Any, n: int) -> NDArray[np.float64] | None:
     """Finite weights of at least 0, one a row, as given; None where all are equal, which is no weighting.
 
-    Raises `ShapeError` or `InvalidInputError`.
+    Raises `ShapeError`, `DTypeError` for what are no numbers, or `InvalidInputError`.
     """
     if data is None:
         return None
     read = columns_of(name, data)
     if len(read) != 1 or len(read[0].values) != n:
-        raise ShapeError(f"`{name}` needs one number for each of the {n} rows")
-    weights = read[0].values.astype(np.float64)
+        came = f"{several(len(read[0].values), 'row')} of {several(len(read), 'column')}"
+        raise ShapeError(f"`{name}` needs one number for each of the {n} rows; got {came}")
+    if read[0].kind == "time" or read[0].values.dtype.kind in "US":
+        raise DTypeError(f"`{name}` holds {'times' if read[0].kind == 'time' else 'text'}; expected numbers")
+    weights = read[0].numbers
     wrong = int((read[0].missing | (weights < 0)).sum())
     if wrong:
-        raise InvalidInputError(f"{wrong} of the {n} values of `{name}` are negative, NaN or infinite")
+        raise InvalidInputError(
+            f"{wrong} of the {n} values of `{name}` are negative, missing, NaN or infinite"
+        )
     positive = weights[weights > 0]
     if not positive.size:
         raise InvalidInputError(f"every value of `{name}` is 0: no row is left")
