@@ -230,6 +230,17 @@ def test_divergence_intervals_cover(d, pair):
     assert coverage(answers, truth) >= 0.91
 
 
+@pytest.mark.parametrize("n", [1000, 2000])
+def test_a_divergence_that_is_infinite_in_the_tails_has_no_interval(n):
+    rng = np.random.default_rng(21)
+    x, y = rng.laplace(size=n), 2**0.5 * rng.standard_normal(n)
+    found = kb.estimate(kb.pearson_chi2, x, y, method=GridDivergence())
+    assert found.high == np.inf
+    assert "Pareto k" in found.notes[0]
+    bounded = kb.estimate(kb.js, x, y, method=GridDivergence())
+    assert bounded.low < kb.between(kb.js, stats.laplace(), stats.norm(0, 2**0.5)).value < bounded.high
+
+
 @pytest.mark.parametrize("nats", [4.0, 6.0, 8.0])
 def test_a_ridge_that_the_grid_cannot_resolve_has_no_interval(nats: float) -> None:
     rng = np.random.default_rng(31)

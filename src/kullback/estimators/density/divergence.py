@@ -21,9 +21,11 @@ from kullback.estimators.density.scores import (
 from kullback.estimators.method import DivergenceMethod, Estimate
 from kullback.estimators.problem import TwoSamples, Weights
 from kullback.estimators.weighting import effective_rows, shares, spread
+from kullback.exact.pareto import term_k
 
 Floats = NDArray[np.float64]
 
+_HEAVY = 0.7  # the tail index above which a mean is noise
 _FLOOR = 0.1  # of one row's kernel: what keeps a ratio finite where a sample has nobody
 
 
@@ -39,10 +41,12 @@ class GridDivergence(DivergenceMethod):
     changes no f-divergence: scale, place, outliers and the edges of supports do not matter. What the variance of
     the densities costs is added back, except where f has a kink (total variation). `bandwidth` multiplies the normal
     reference rule; the interval contains how far the number moves when it is doubled. Where a tenth of one sample lies
-    where the other has no rows, an unbounded divergence has no interval.
+    where the other has no rows, or the terms have a Pareto tail of index above 0.7, an unbounded divergence has no
+    interval.
 
     Refuses discrete columns, more than two columns, and what is no f-divergence. Raises `InvalidInputError`
-    for fewer than 10 rows in a sample and for a constant column in one of them. Source: [kandasamy2015], [nguyen2010].
+    for fewer than 10 rows in a sample and for a constant column in one of them. Source: [kandasamy2015], [nguyen2010],
+    [vehtari2024].
 
     >>> import numpy as np, kullback as kb
     >>> from scipy.special import ndtri
@@ -85,7 +89,8 @@ class GridDivergence(DivergenceMethod):
         alone = max(_alone(x, y, self.bandwidth), _alone(y, x, self.bandwidth))
         told = f"{alone:.0%} of the rows of one sample lie where the other has none"
         notes = (told,) if alone > 0.01 else ()
-        distrust = _SAME if same else told if alone > 0.1 and not noun.bounded else ""
+        told = told if alone > 0.1 and not noun.bounded else _heavy(noun, x, y, self.bandwidth)
+        distrust = _SAME if same else told
         return settled(lambda factor: _read(noun, x, y, factor), self.bandwidth, notes, distrust)
 
     def statistic(self, problem: TwoSamples) -> float:
@@ -125,23 +130,47 @@ def _scored(problem: TwoSamples) -> tuple[_Scores, _Scores]:
     return _Scores(pooled[:n], w_x), _Scores(pooled[n:], w_y)
 
 
-def _read(d: FDivergence, x: _Scores, y: _Scores, factor: float) -> Reading:
-    """The corrected value at one bandwidth."""
+Pair = tuple[Floats, Floats]
+
+
+def _log_ratios(x: _Scores, y: _Scores, factor: float) -> tuple[Pair, Pair, Pair]:
+    """The shares of the rows of both samples, and log p/q at them as the other rows tell it and as all rows do."""
     p, q = x.smooth(factor), y.smooth(factor)
     floor = _FLOOR * max(p.drawn.height, q.drawn.height)
     px, qx, py, qy = p.pdf(x.rows), q.pdf(x.rows), p.pdf(y.rows), q.pdf(y.rows)
 
-    def value(own_x: Floats, own_y: Floats) -> tuple[float, float]:
-        slopes = d.slope(np.log((own_x + floor) / (qx + floor)))
-        tilts = d.tilt(np.log((py + floor) / (own_y + floor)))
-        error = math.hypot(spread(slopes, p.share), spread(tilts, q.share))
-        return float(p.share @ slopes + q.share @ tilts), error
+    def ratios(own_x: Floats, own_y: Floats) -> Pair:
+        return np.log((own_x + floor) / (qx + floor)), np.log((py + floor) / (own_y + floor))
 
-    found, error = value(p.without_self(px), q.without_self(qy))
+    return (p.share, q.share), ratios(p.without_self(px), q.without_self(qy)), ratios(px, qy)
+
+
+def _read(d: FDivergence, x: _Scores, y: _Scores, factor: float) -> Reading:
+    """The corrected value at one bandwidth."""
+    (of_x, of_y), out, within = _log_ratios(x, y, factor)
+    slopes, tilts = d.slope(out[0]), d.tilt(out[1])
+    found = float(of_x @ slopes + of_y @ tilts)
+    error = math.hypot(spread(slopes, of_x), spread(tilts, of_y))
     if d.curvature_at_one is None:
         return Reading(found, error, 0.0)
-    correction = optimism(x.rows.shape[1]) * (value(px, qy)[0] - found)
+    correction = optimism(x.rows.shape[1]) * (
+        float(of_x @ d.slope(within[0]) + of_y @ d.tilt(within[1])) - found
+    )
     return Reading(found + correction, error, correction)
+
+
+def _heavy(d: FDivergence, x: _Scores, y: _Scores, factor: float) -> str:
+    """The reason for distrust where the terms have no reliable mean; empty where they have one."""
+    if d.bounded:
+        return ""
+    (of_x, of_y), (at_x, at_y), _ = _log_ratios(x, y, factor)
+    index = np.fmax(term_k(of_x * d.slope(at_x), at_x), term_k(of_y * d.tilt(at_y), at_y))
+    if not index > _HEAVY:
+        return ""
+    return (
+        f"the terms have Pareto k {index:.2f} above {_HEAVY}: rare rows that are not here would decide the mean; "
+        "use a bounded divergence such as js"
+    )
 
 
 def _alone(x: _Scores, y: _Scores, factor: float) -> float:
