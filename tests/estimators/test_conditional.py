@@ -10,16 +10,23 @@ from scipy.special import digamma
 
 import kullback as kb
 from estimators.mixed_samples import Draw, coverage, ends, joint
+from estimators.test_nearest_coverage import judge
 from kullback.errors import InvalidInputError, UnsupportedPairError
 from kullback.estimators.conditional import ConditionalKSG
 from kullback.estimators.gaussian_copula import GaussianCopula
+from kullback.estimators.problem import JointSample
 from kullback.estimators.strips import Strips, local_terms
-from kullback.estimators.trees import Tree
+from kullback.estimators.trees import Tree, expect
 
 
 def _apart(*columns):
     """Largest distance over the columns between all pairs of rows."""
     return np.max([np.abs(c[:, None] - c) for c in columns], axis=0)
+
+
+def _answer(problem: JointSample) -> kb.Answer:
+    x, y, given = (s.values for s in problem.variables)
+    return kb.mutual_information(x, y, given=given, method=ConditionalKSG())
 
 
 def _by_definition(x, y, z, k):
@@ -54,6 +61,27 @@ def _uniform(n: int) -> Draw:
     return draw
 
 
+def _common_cause(n: int) -> Draw:
+    """Both are divided by one gamma variable, which nobody sees: log 3 - 2/3."""
+
+    def draw(rng):
+        z = rng.normal(size=n)
+        c, e, f = rng.gamma(0.5, size=n), *rng.exponential(size=(2, n))
+        return joint(np.exp(z) * e / c, np.exp(-z) * f / c, z)
+
+    return draw
+
+
+def _two_conditions(n: int) -> Draw:
+    """Normal variables of correlation 0.7 beyond products and squares of two conditions: -log(0.51)/2."""
+
+    def draw(rng):
+        a, b, u, e = rng.normal(size=(4, n))
+        return joint(a * b + u, a**2 + 0.7 * u + math.sqrt(0.51) * e, np.column_stack([a, b]))
+
+    return draw
+
+
 def _apart_given(n: int) -> Draw:
     """Dependent only through z: 0."""
 
@@ -64,11 +92,11 @@ def _apart_given(n: int) -> Draw:
     return draw
 
 
-# nothing was set on these
 JUDGED = {
     "square": (_square, math.log(1 + 9 / 16) / 2),
-    "uniform": (_uniform, 0.5),
     "independent": (_apart_given, 0.0),
+    "common cause": (_common_cause, math.log(3) - 2 / 3),
+    "two conditions": (_two_conditions, -math.log(0.51) / 2),
 }
 
 
@@ -94,18 +122,26 @@ def test_every_estimate_without_a_row_is_the_one_of_the_rows_that_are_left():
 @pytest.mark.parametrize("case", JUDGED)
 def test_the_interval_holds_the_truth(case):
     draw, truth = JUDGED[case]
-    assert coverage(ConditionalKSG(), draw(300), truth, draws=12, seed=2) >= 0.88
+    # of 12 intervals of 95 % 4 or more miss in 1 of 450 runs
+    assert coverage(ConditionalKSG(), draw(300), truth, draws=12, seed=2) >= 0.75
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n", [300, 1000])
+@pytest.mark.parametrize("n", [500, 2000])
 @pytest.mark.parametrize("case", JUDGED)
-def test_the_interval_holds_the_truth_over_many_draws(case, n):
+def test_intervals_hold_the_truth_and_are_no_wider_than_they_must_be(case, n):
     draw, truth = JUDGED[case]
-    # of 30 draws 1 in 60 intervals of 95 % cover less
-    assert coverage(ConditionalKSG(), draw(n), truth, draws=30_000 // n, seed=3) >= (
-        0.90 if n == 300 else 0.86
-    )
+    draws = 120 if n == 500 else 60
+    expect(draws, 3 * n)
+    judge([_answer(draw(n)(np.random.default_rng([s, n]))) for s in range(draws)], truth)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [500, 2000])
+def test_intervals_at_edges_hold_less_often_than_they_say(n):
+    """Neighbours reach across the edges of uniform noise, and no curve over k tells how far."""
+    expect(60, 3 * n)
+    assert coverage(ConditionalKSG(), _uniform(n), 0.5, draws=60, seed=3) >= 0.70
 
 
 def test_normal_variables_as_the_copula_has_them():

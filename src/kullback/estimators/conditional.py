@@ -11,19 +11,20 @@ from scipy.special import digamma
 
 from kullback.errors import InvalidInputError
 from kullback.estimators.method import Estimate, InformationMethod
-from kullback.estimators.neighbour_weights import (
-    Weighting,
-    bias_seen,
-    information_prior,
-    jackknife,
-    single,
-    variance,
-    weigh,
+from kullback.estimators.neighbour_average import (
+    Averaging,
+    alone,
+    averaging,
+    conditional_priors,
+    information_priors,
+    quarters,
+    resolved,
 )
+from kullback.estimators.neighbour_weights import Excess, grid, information_excess, jackknife, variance
 from kullback.estimators.normal_scores import shared_scores
 from kullback.estimators.problem import JointSample
 from kullback.estimators.strata import average, averaged, row_weights, strata
-from kullback.estimators.strips import Strips, excess, local_terms, own_terms
+from kullback.estimators.strips import Strips, local_terms, own_terms
 from kullback.estimators.trees import Tree
 
 Floats = NDArray[np.float64]
@@ -37,13 +38,15 @@ class ConditionalKSG(InformationMethod):
 
     where e(i) is the distance from row i to its k-th neighbour in (x, y, z), in the maximum norm, and n counts the
     other rows strictly closer than e(i) in the columns named. In nats; every column is put on normal scores first, so
-    that monotone maps of columns change nothing. `k` None weights k = 1, …, 20 against their bias, the rest of which
-    widens the interval by how far the largest k lies off; a number takes that k as it is. The standard error is that
-    of the exact delete-one jackknife, with weighted k less half of its known excess. A discrete `given`, or discrete
-    columns of it, make strata, whose average is taken.
+    that monotone maps of columns change nothing. `k` None weights k = 1, …, 20 against their bias, averaged over what
+    the curve over k says it is; what bias may be left widens the interval. A number takes that k as it is. The standard
+    error is that of the exact delete-one jackknife, with weighted k less its known excess. A discrete `given`, or
+    discrete columns of it, make strata, whose average is taken.
 
     Refuses discrete x or y, other divergences, weights, and rows that equal others in all columns. The bias grows with
-    the number of columns: beyond 5 in all no interval is vouched for. Source: [frenzel2007], [mesner2021], [efron1981].
+    the number of columns, most at the edges of a law (uniform noise), where intervals hold the truth less often than
+    they say: 8 in 10 times at 500 rows of 3 columns, 6 in 10 of 4. Beyond 5 columns none is vouched for, nor where the
+    rows do not resolve so much information. Source: [frenzel2007], [mesner2021], [efron1981], [hoeting1999].
 
     >>> import numpy as np, kullback as kb
     >>> from kullback.estimators import ConditionalKSG
@@ -104,43 +107,64 @@ class ConditionalKSG(InformationMethod):
         joint, margins = _columns(problem)
         if joint is None:
             return 0.0
-        weighting = self._weighting(problem.n, joint.shape[1])
-        ks = np.array(weighting.ks)
+        ks = np.array(self._ks(problem.n))
         reach = Tree(joint).neighbours(int(ks.max()))[0][:, ks - 1]
-        all_in = 0.0 if len(margins) == 3 else digamma(problem.n)
-        return float(weighting.weights @ (digamma(ks) + all_in + own_terms(margins, reach).mean(axis=0)))
+        given = len(margins) == 3
+        all_in = 0.0 if given else digamma(problem.n)
+        values = digamma(ks) + all_in + own_terms(margins, reach).mean(axis=0)
+        chosen = self._averaging(values, *joint.shape, given=given)
+        return float(chosen.shares(values) @ chosen.weights @ values)
 
-    def _weighting(self, n: int, dimension: int) -> Weighting:
-        return weigh(n, information_prior(dimension)) if self.k is None else single(self.k)
+    def _ks(self, n: int) -> tuple[int, ...]:
+        return grid(n) if self.k is None else (self.k,)
+
+    def _averaging(self, values: Floats, n: int, dimension: int, *, given: bool) -> Averaging:
+        if self.k is not None:
+            return alone(self.k)
+        if given:
+            return averaging(n, conditional_priors(dimension))
+        rough = float(values[min(4, len(values) - 1)])  # k = 5, the fifth of the grid
+        return averaging(n, information_priors(dimension), quarters(rough, n) if dimension == 2 else 0)
+
+    def _excess(self, dimension: int, *, given: bool) -> Excess:
+        if self.k is not None:  # its bias is in no other part of the interval
+            return Excess(0.0, 0.0, 1.0)
+        return _conditional_excess(dimension) if given else information_excess()
 
     def _within(self, problem: JointSample) -> Estimate:
         joint, margins = _columns(problem)
         if joint is None:
             return Estimate(0.0, 0.0, notes=("a constant carries no information: 0 exactly",))
         n, d = joint.shape
-        weighting = self._weighting(n, d)
-        ks = weighting.ks
+        ks = self._ks(n)
         distances, rows = Tree(joint).neighbours(max(ks) + 1)
         tied = float((distances[:, 0] == 0).mean())
         found = local_terms(margins, distances, rows, ks)
         order = digamma(np.array(ks, dtype=np.float64))
         # without columns of z its count is that of all rows
-        all_in, all_left = (0.0, 0.0) if len(margins) == 3 else (digamma(n), digamma(n - 1))
+        given = len(margins) == 3
+        all_in, all_left = (0.0, 0.0) if given else (digamma(n), digamma(n - 1))
         values = order + all_in + found.own.mean(axis=0)
         spread = jackknife((order + all_left + found.without / (n - 1)).T)
-        w = weighting.weights
-        noise = variance(w, spread, excess(self.k).matrix(ks), n)
-        return Estimate(
-            float(w @ values),
-            math.sqrt(noise),
-            bias_seen(weighting, values),
-            distrust=_doubt(tied, d),
-        )
+        chosen = self._averaging(values, n, d, given=given)
+        shares = chosen.shares(values)
+        w = shares @ chosen.weights
+        value = float(w @ values)
+        noise = variance(w, spread, self._excess(d, given=given).matrix(ks), n)
+        left = chosen.bias_error(values, shares)
+        return Estimate(value, math.sqrt(noise), left, distrust=_doubt(value, n, tied, d))
 
 
-def _doubt(tied: float, dimension: int) -> str:
+def _conditional_excess(dimension: int) -> Excess:
+    """What the jackknife has too much with a condition: less than without, as counts of one sign offset the others."""
+    return Excess(0.62, 0.93, 0.32) if dimension <= 3 else Excess(0.42, 0.75, 0.35)
+
+
+def _doubt(value: float, n: int, tied: float, dimension: int) -> str:
     if tied > 0.01:
         return f"{tied:.1%} of the rows equal another in every column: take MixedKSG, or declare columns discrete"
+    if value > resolved(n):
+        return f"so much information cannot be resolved by {n} rows: the truth may be larger"
     if dimension > 5:
         return f"{dimension} columns: the bias of neighbours there is not known; compare with GaussianCopula"
     return ""
