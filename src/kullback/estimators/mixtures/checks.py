@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtri
 
 from kullback.divergences import kl
 from kullback.estimators.ksg import KSG
@@ -54,6 +55,21 @@ def checked(found: Estimate, best: Judged, seed: int) -> Estimate:
     return found
 
 
+def widened(found: Estimate, doubt: float) -> Estimate:
+    """With one more standard deviation of bias, which each end of the interval allows for on top of what it does."""
+    error = math.hypot(found.bias_error, doubt)
+    ends = found.interval
+    if ends is None or not doubt:
+        return replace(found, bias_error=error)
+
+    def wider(level: float) -> tuple[float, float]:
+        reach = float(ndtri(0.5 + level / 2)) * doubt
+        low, high = (end - found.value for end in ends(level))
+        return found.value - math.hypot(low, reach), found.value + math.hypot(high, reach)
+
+    return replace(found, bias_error=error, interval=wider)
+
+
 def _mended(found: Estimate, law: Law, data: tuple[Floats, Floats], samples: Floats) -> Estimate:
     """The law's own information and what neighbours see beyond it, where they do.
 
@@ -95,9 +111,7 @@ def _raised(found: Estimate, x: Floats, y: Floats) -> Estimate:
             interval=None,
             notes=(*found.notes, told),
         )
-    if missed > 0 and best.value > _SURE * alone:
-        return replace(found, bias_error=math.hypot(found.bias_error, missed), interval=None)
-    return found
+    return widened(found, missed) if missed > 0 and best.value > _SURE * alone else found
 
 
 def _doubted(found: Estimate, data: tuple[Floats, Floats], drawn: Floats) -> Estimate:
@@ -121,8 +135,7 @@ def _doubted(found: Estimate, data: tuple[Floats, Floats], drawn: Floats) -> Est
         return found
     apart = sum(max(e.value, 0.0) for e in found_apart)
     told = f"rows of the law are told from the data by {both.value:.2g} nats: the interval is wider for it"
-    doubt = math.hypot(found.bias_error, apart / 2)
-    return replace(found, bias_error=doubt, interval=None, notes=(*found.notes, told))
+    return replace(widened(found, apart / 2), notes=(*found.notes, told))
 
 
 def _apart(data: Floats, drawn: Floats) -> Estimate:

@@ -9,7 +9,7 @@ from kullback.estimators import diagnostics
 from kullback.estimators.gaussian_copula import GaussianCopula, GaussianInformation
 from kullback.estimators.ksg import KSG
 from kullback.estimators.method import Estimate, InformationMethod
-from kullback.estimators.mixtures.checks import NEAR, checked
+from kullback.estimators.mixtures.checks import NEAR, checked, widened
 from kullback.estimators.mixtures.contest import NORMAL, contest
 from kullback.estimators.mixtures.frames import columns
 from kullback.estimators.mixtures.held_out import estimated
@@ -29,12 +29,15 @@ class MixtureInformation(InformationMethod):
     The laws are fitted to all `folds` of the rows but one and compete on that one, by how well they tell its pairs from
     shuffled ones; larger mixtures are tried while they help. The sum is the mean of that over rows that were fitted and
     rows that were not, whose biases cancel; a Student copula's, whose columns are fitted, too, is extrapolated from
-    parts of the rows to more. Where neighbours see significantly more in the data than in rows drawn from
-    g, the law misses something: the second form, g's own information and the difference, is the answer, because the
-    bias of neighbours cancels, and the interval is wider the more is missed and the more columns there are, in which
-    neighbours see less of it. A pair of single columns that says more is counted, too. In 4 to 6 columns the divergence
-    of the data from rows of g that neighbours measure widens the interval where it shows: it bounds the error. Beyond
-    6 there is no interval where data and g differ visibly. A column that others of its variable determine is left out.
+    parts of the rows to more. A normal copula is taken unless another law is clearly better; what the best of others
+    says otherwise is in doubt then.
+
+    Where neighbours see significantly more in the data than in rows drawn from g, the law misses something: the second
+    form, g's own information and the difference, is the answer, because the bias of neighbours cancels. The interval is
+    wider the more is missed and the more columns there are, in which neighbours see less of it. A pair of single
+    columns that says more is counted, too. In 4 to 6 columns the divergence of the data from rows of g that neighbours
+    measure widens the interval where it shows: it bounds the error. Beyond 6 there is no interval where data and g differ
+    visibly, nor anywhere among copies of rows. A column that others of its variable determine is left out.
 
     Refuses discrete columns, weights, a `given`, divergences other than KL and what `GaussianCopula` refuses. The seed
     draws folds, starts and rows of g. Source: [czyz2025], [dempster1977], [demarta2005].
@@ -85,7 +88,9 @@ class MixtureInformation(InformationMethod):
         best = judged[0]
         told = (f"{best.candidate.name}, the best of {len(judged)} laws on rows left out", *notes)
         if best.candidate.name == NORMAL:
+            rival = max(judged, key=lambda j: j.skill)  # where it is another law, it is not clearly better
             found = replace(normal, notes=(*told, *normal.notes))
+            found = widened(found, abs(rival.value - best.value))
         else:
             found = replace(estimated(best, self.folds, problem.seed), notes=told)
         found = checked(found, best, problem.seed)
