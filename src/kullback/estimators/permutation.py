@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -34,7 +35,7 @@ def p_value(observed: float, draw: Callable[[], float], draws: int, *, enough: i
     if draws < 1:
         raise InvalidInputError(f"permutations must be at least 1, got {draws!r}")
     # values that differ by the rounding of another order of summation are equal
-    reached = observed - 1e-12 * max(1.0, abs(observed))
+    reached = observed - 1e-12 * max(1.0, abs(observed)) if math.isfinite(observed) else observed
     exceeding = 0
     for done in range(1, draws + 1):
         exceeding += draw() >= reached

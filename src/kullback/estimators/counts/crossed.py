@@ -105,16 +105,20 @@ class Crossed:
     def value(self, measure: FDivergence) -> float:
         """The divergence of the observed cells from the product of the observed margins."""
         inside = np.sort(measure.terms(*self.masses, validate=False))
-        empty = self.empty
-        return float(inside.sum()) + (measure.at_zero * empty if empty > 0 else 0.0)
+        return float(inside.sum()) + float(_priced(measure, np.array(self.empty)))
 
     @property
     def empty(self) -> float:
         """What the product of the margins gives to cells without rows; 0 to the bit where there are none."""
+        return float(self.lacking @ self.layers) / self.n
+
+    @cached_property
+    def lacking(self) -> Counts:
+        """The same within each layer."""
         expected = self.rows[self.row] * self.columns[self.column]
         left = self.layers**2 - summed(self.layer, expected)
         full = np.bincount(self.layer) == self._high * self._wide
-        return float((np.where(full, 0.0, left) / (self.layers * self.n)).sum())
+        return np.where(full, 0.0, left / self.layers**2)
 
     def variance(self, measure: FDivergence) -> float:
         r"""To first order, $\frac1n \mathrm{Var}$ of a row's influence on the divergence.
@@ -124,21 +128,24 @@ class Crossed:
         """
         share, p, q, weight = self.shares
         tilt = measure.tilt(self.log_ratio)
-        along = self._average(self.row, q, tilt, measure.at_zero)
-        down = self._average(self.column, p, tilt, measure.at_zero)
+        along = self._average(measure, self.row, q, tilt, self._wide)
+        down = self._average(measure, self.column, p, tilt, self._high)
         score = measure.slope(self.log_ratio) + along[self.row] + down[self.column]
         mean = summed(self.layer, share * score)
-        local = summed(self.layer, measure.terms(share, p * q, validate=False))
-        if measure.at_zero:
-            local += measure.at_zero * (1.0 - summed(self.layer, p * q))
+        local = summed(self.layer, measure.terms(share, p * q, validate=False)) + _priced(
+            measure, self.lacking
+        )
         influence = score - mean[self.layer] + local[self.layer]
         mass = share * weight
         return float(mass @ (influence - mass @ influence) ** 2) / self.n
 
-    def _average(self, line: Index, other: Counts, tilt: Counts, at_zero: float) -> Counts:
-        """Σ over a row or column of margin × tilt, empty cells included."""
-        inside = summed(line, other * tilt)
-        return inside + at_zero * (1.0 - summed(line, other)) if at_zero else inside
+    def _average(
+        self, measure: FDivergence, line: Index, other: Counts, tilt: Counts, across: Counts
+    ) -> Counts:
+        """Σ over a row or column of margin × tilt, empty cells included; `across` lines cross it in its layer."""
+        full = np.bincount(line) == across[_first(line, self.layer)]
+        lacking = np.where(full, 0.0, 1.0 - summed(line, other))
+        return summed(line, other * tilt) + _priced(measure, lacking)
 
     def bias(self, measure: FDivergence, *, beside: float = 0.0) -> float:
         r"""To second order, how much the plug-in divergence is too large on average.
@@ -156,10 +163,8 @@ class Crossed:
         where = np.copysign(np.maximum(np.abs(self.log_ratio), beside), self.log_ratio)
         curved = measure.curvature(where) * product * spread
         shifted = measure.tilt(self.log_ratio) * (share - product)
-        empty = 0.0
-        if measure.at_zero:
-            empty = measure.at_zero * float((1.0 - summed(self.layer, product)).sum())
-        return (0.5 * float(curved.sum()) + float(shifted.sum()) - empty) / self.n
+        empty = _priced(measure, self.lacking)
+        return (0.5 * float(curved.sum()) + float(shifted.sum()) - float(empty.sum())) / self.n
 
 
 def crossed(problem: JointSample) -> Crossed:
@@ -181,6 +186,11 @@ def crossed(problem: JointSample) -> Crossed:
 def _numbered(line: Index, layer: Index) -> Index:
     """The lines of every layer, numbered from 0 without gaps."""
     return np.unique(layer * (int(line.max()) + 1) + line, return_inverse=True)[1]
+
+
+def _priced(measure: FDivergence, lacking: Counts) -> Counts:
+    """f(0) for what lacks rows, and nothing where nothing lacks them: f(0) may be infinite."""
+    return np.multiply(measure.at_zero, lacking, where=lacking > 0.0, out=np.zeros_like(lacking))
 
 
 def _first(line: Index, layer: Index) -> Index:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from scipy.special import ndtri
 
 from kullback.divergences import FDivergence, kl
-from kullback.estimators.counts import kinked, noncentral
+from kullback.estimators.counts import kinked, lacking, noncentral
 from kullback.estimators.counts.crossed import Crossed, at_equality, crossed
 from kullback.estimators.method import Estimate, InformationMethod, Interval
 from kullback.estimators.problem import JointSample
@@ -29,8 +29,10 @@ class Contingency(InformationMethod):
     independence, nearly normal far from it; it holds 0 where the data do not contradict independence. Where f has a
     kink at 1, as in total variation, it runs from what one half of the rows would show of a rule learnt on the other to
     the plug-in value, with the normal width at both ends, which holds at independence too, and there more often than it
-    says. Where the table is nearly empty there is none, and the permutation test still holds. Refuses continuous
-    columns. Source: [miller1955].
+    says. Where f(0) is infinite and a cell has no rows though its row and column have, the value is +inf; its
+    lower end is then that of f made straight below the ratio that no rows leave possible, small classes joined, and
+    the permutation test counts such cells as half a row. Where the table is nearly empty there is no interval, and the
+    permutation test still holds. Refuses continuous columns. Source: [miller1955].
 
     >>> import kullback as kb
     >>> from kullback.estimators import Contingency
@@ -54,36 +56,49 @@ class Contingency(InformationMethod):
         )
 
     def statistic(self, problem: JointSample) -> float:
-        return crossed(problem).value(problem.divergence or kl)
+        measure, table = problem.divergence or kl, crossed(problem)
+        return table.value(measure) if math.isfinite(measure.at_zero) else lacking.filled(measure, table)
 
     def estimate(self, problem: JointSample) -> Estimate:
-        measure = problem.divergence or kl
-        table = crossed(problem)
-        if table.freedom == 0:
-            return Estimate(0.0, 0.0, notes=("x or y has one class only, and tells nothing",))
-        found = table.value(measure)
-        if not kinked.known(measure):
-            return Estimate(found, math.nan, distrust=_unknown(measure))
-        if found == math.inf:
-            return Estimate(
-                found,
-                math.inf,
-                interval=lambda _: (0.0, math.inf),
-                notes=("a cell without rows makes the divergence +inf on these counts",),
-            )
-        bias, variance = table.bias(measure), table.variance(measure)
-        unit = at_equality(measure, table.n)
-        if math.isnan(unit):
-            return _folded(measure, table, found)
-        error = math.sqrt(max(variance - 2.0 * unit * abs(bias), 0.0) + 2.0 * unit * abs(bias))
-        notes, distrust = _told(table)
-        return Estimate(
-            found - bias,
-            error,
-            interval=_interval(found, bias, variance, unit),
-            distrust=distrust,
-            notes=notes,
-        )
+        return estimate(problem.divergence or kl, crossed(problem))
+
+
+def estimate(measure: FDivergence, table: Crossed) -> Estimate:
+    """How far the cells of a table are from independence, and how sure."""
+    if table.freedom == 0:
+        return Estimate(0.0, 0.0, notes=("x or y has one class only, and tells nothing",))
+    found = table.value(measure)
+    if not kinked.known(measure):
+        return Estimate(found, math.nan, distrust=_unknown(measure))
+    if found == math.inf:
+        return _endless(measure, table)
+    bias, variance = table.bias(measure), table.variance(measure)
+    unit = at_equality(measure, table.n)
+    if math.isnan(unit):
+        return _folded(measure, table, found)
+    error = math.sqrt(max(variance - 2.0 * unit * abs(bias), 0.0) + 2.0 * unit * abs(bias))
+    notes, distrust = _told(table)
+    return Estimate(
+        found - bias,
+        error,
+        interval=_interval(found, bias, variance, unit),
+        distrust=distrust,
+        notes=notes,
+    )
+
+
+def _endless(measure: FDivergence, table: Crossed) -> Estimate:
+    """+inf by definition, with the lower end of what is finite and no larger."""
+
+    def interval(level: float) -> tuple[float, float]:
+        least = estimate(*lacking.shown(measure, table, (1.0 - level) / 2.0))
+        return max(least.interval(level)[0], 0.0) if least.interval else 0.0, math.inf
+
+    note = (
+        f"cells have no rows where the margins expect some: {measure.name} is +inf on these counts, and its lower end "
+        "that of a smaller divergence, of joined classes where they are rare"
+    )
+    return Estimate(math.inf, math.inf, interval=interval, notes=(note,))
 
 
 def _folded(measure: FDivergence, table: Crossed, found: float) -> Estimate:
