@@ -78,8 +78,10 @@ def test_a_declared_kind_is_taken() -> None:
     assert found["code"].kinds[0] == "continuous"
     assert found["code"].answer.p_value is None
     assert found["code"].q_value is None
-    with raises(kb.DTypeError, "holds names, not numbers"):
-        kb.screen(table, target="target", kinds={"group": "continuous"})
+    group = kb.screen(table, target="target", against=["group"], kinds={"group": "continuous"})[0]
+    assert "holds names, not numbers" in group.answer.notes[0]
+    with raises(kb.DTypeError, "the target cannot be measured", "holds names, not numbers"):
+        kb.screen(table, target="group", kinds={"group": "continuous"})
 
 
 @pytest.mark.parametrize("neighbours", [3, 10])
@@ -178,12 +180,14 @@ def test_what_a_table_lacks_is_named() -> None:
         kb.screen(people(), target="target", against=["noise", "x"])
     with raises(kb.DTypeError, "the table is a list"):
         kb.screen([1, 2], target="0")
-    with raises(kb.InvalidInputError, "permutations must be at least 0"):
+    with raises(kb.InvalidInputError, "permutations must be a whole number of at least 0"):
         kb.screen(people(), target="target", permutations=-1)
 
 
 def test_few_numbers_with_many_rows_are_classes() -> None:
-    table = table_of({"few": np.arange(200) % 20, "sparse": np.arange(190) % 20, "many": np.arange(200) % 21})
+    values = np.arange(200)
+    sparse = np.where(values < 190, values % 20, np.nan)
+    table = table_of({"few": values % 20, "sparse": sparse, "many": values % 21})
     kinds = [decided(column, None).kind for column in table.read(["few", "sparse", "many"])]
     assert kinds == ["discrete", "continuous", "continuous"]
 

@@ -39,6 +39,8 @@ def measure(a: Column, b: Column, settings: Settings) -> Finding:
     rows = ~(a.missing | b.missing)
     n = int(rows.sum())
     kinds = (a.kind, b.kind)
+    if a.trouble or b.trouble:
+        return _nothing(a, b, n, a.trouble or b.trouble)
     if n < _LEAST_ROWS:
         return _nothing(a, b, n, f"{n} rows with both values; {_LEAST_ROWS} are needed")
     x, y = _sample(a, rows, n), _sample(b, rows, n)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 from typing import Any, Literal
 
-from kullback.errors import InvalidInputError, MissingDependencyError
-from kullback.estimators.columns import Column
+from kullback.errors import DTypeError, InvalidInputError, MissingDependencyError
+from kullback.estimators import asked
+from kullback.estimators.columns import Column, kept
 from kullback.estimators.samples import Kind
 from kullback.estimators.screening.measure import Settings, measure
 from kullback.estimators.screening.ranking import Finding, Screening
@@ -54,7 +57,9 @@ def screen(
     in 8 processes, within `parallel_config(backend="dask")` on a cluster, with the same numbers. Progress is told on
     the standard error after two seconds unless `progress` is false.
 
-    Raises `InvalidInputError` for a column that the table does not have. Source: [kraskov2004], [ross2014].
+    A column that cannot be measured, by its type or for want of rows, keeps its line, and its note says why. Raises
+    `InvalidInputError` for a column that the table does not have, `DTypeError` for a target that cannot be measured,
+    `ShapeError` for columns of several lengths. Source: [kraskov2004], [ross2014].
 
     >>> import kullback as kb
     >>> x = [i / 100 for i in range(100)]
@@ -62,17 +67,12 @@ def screen(
     >>> print([f.column for f in kb.screen(table, target="y")])
     ['square', 'label']
     """
+    asked.check(level=0.95 if level is None else level, seed=seed, permutations=permutations)
+    asked.check_whole("neighbours", neighbours, least=1)
     source = table_of(table)
-    if permutations < 0:
-        raise InvalidInputError(f"permutations must be at least 0, got {permutations!r}")
-    names = list(source.names) if against == "all" else [source.named(name) for name in against]
-    wishes: dict[str, Kind] = {} if kinds is None else dict(kinds)
-    for name in wishes:
-        source.named(name)
+    names, wishes = _measured_names(source, target, against), _declared(source, kinds)
     settings = Settings(permutations, level, seed, neighbours)
     if target is not None:
-        source.named(target)
-        names = [name for name in names if name != target]
         blocks, total = _against_target(source, target, names, wishes), len(names)
     else:
         blocks, total = _all_pairs(source, names, wishes), len(names) * (len(names) - 1) // 2
@@ -83,6 +83,41 @@ def screen(
             findings += part
             told("screening", len(findings), total)
     return Screening.ranked(findings)
+
+
+def _measured_names(source: Table, target: str | None, against: str | Sequence[str]) -> list[str]:
+    """The columns to measure, each once and none of them the target."""
+    if isinstance(against, str) and against != "all":
+        raise InvalidInputError(
+            f"against is the text {against!r}; expected 'all' or a list of names: against=[{against!r}]"
+        )
+    names = list(source.names) if against == "all" else [source.named(name) for name in against]
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise InvalidInputError(f"against names {', '.join(map(repr, twice))} more than once")
+    if target is None:
+        return names
+    source.named(target)
+    left = [name for name in names if name != target]
+    if not left:
+        raise InvalidInputError(f"there is no column but the target {target!r} to measure")
+    return left
+
+
+def _declared(source: Table, kinds: Mapping[str, Kind] | None) -> dict[str, Kind]:
+    """The kinds by column, as a caller declares them."""
+    if not isinstance(kinds, Mapping | None):
+        raise DTypeError(
+            f"kinds is {kinds!r}; expected a mapping of columns to kinds, such as {{'code': 'discrete'}}"
+        )
+    wishes: dict[str, Kind] = {} if kinds is None else dict(kinds)
+    for name, wish in wishes.items():
+        source.named(name)
+        if wish not in ("continuous", "discrete"):
+            raise InvalidInputError(
+                f"the kind of {name!r} in kinds is {wish!r}; expected 'continuous' or 'discrete'"
+            )
+    return wishes
 
 
 def _mapped(blocks: Iterable[list[Pair]], settings: Settings) -> Iterator[list[Finding]]:
@@ -107,6 +142,8 @@ def _against_target(
     source: Table, target: str, names: Sequence[str], wishes: Mapping[str, Kind]
 ) -> Iterator[list[Pair]]:
     goal = _read(source, [target], wishes)[0]
+    if goal.trouble:
+        raise DTypeError(f"the target cannot be measured: {goal.trouble}")
     for part in _parts(names, len(goal.values)):
         yield [(column, goal) for column in _read(source, part, wishes)]
 
@@ -133,6 +170,6 @@ def _parts(names: Sequence[str], rows: int, *, most: int = _MOST_COLUMNS) -> lis
 def _read(source: Table, names: Sequence[str], wishes: Mapping[str, Kind]) -> list[Column]:
     columns = source.read(names)
     return [
-        replace(decided(column, wishes.get(name)), name=name)
+        replace(kept(name, len(column.values), partial(decided, column, wishes.get(name))), name=name)
         for name, column in zip(names, columns, strict=True)
     ]

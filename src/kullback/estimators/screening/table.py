@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kullback.errors import DTypeError, InvalidInputError, ShapeError
-from kullback.estimators.columns import Column, columns_of
+from kullback.estimators.columns import Column, columns_of, kept
 from kullback.estimators.samples import Kind
+from kullback.wording import several
 
 # Numbers with few values are names of classes where each has rows enough: what a screening assumes unless it is told.
 _FEW_VALUES, _ROWS_A_VALUE = 20, 10
@@ -31,7 +33,8 @@ class Table:
             return name
         from difflib import get_close_matches
 
-        near = get_close_matches(str(name), self.names, n=3)
+        folded = {known.casefold(): known for known in self.names}
+        near = [folded[close] for close in get_close_matches(str(name).casefold(), folded, n=3)]
         hint = f"; close to it: {', '.join(map(repr, near))}" if near else ""
         raise InvalidInputError(
             f"no column is called {name!r} among the {len(self.names)} of the table{hint}"
@@ -41,7 +44,9 @@ class Table:
 def table_of(data: Any) -> Table:
     """A dataframe of any engine, lazy ones included, a mapping of names to columns, or an array (rows, columns).
 
-    The columns of an array are called by their numbers, from "0". Raises `DTypeError` or `ShapeError`.
+    The columns of an array are called by their numbers, from "0", and so is one under a number in a mapping. A column
+    that cannot be read is one of missing values, which says why. Raises `DTypeError`, `ShapeError` or
+    `InvalidInputError` for what is no table.
     """
     if isinstance(data, Mapping):
         return _of_mapping(data)
@@ -62,21 +67,48 @@ def table_of(data: Any) -> Table:
     )
 
 
-def _of_mapping(data: Mapping[str, Any]) -> Table:
-    def read(names: Sequence[str]) -> list[Column]:
-        found = []
-        for name in names:
-            columns = columns_of(name, data[name])
-            if len(columns) != 1:
-                raise ShapeError(f"`{name}` has {len(columns)} columns; a table has one under each name")
-            found.append(columns[0])
-        return found
+def _of_mapping(data: Mapping[Any, Any]) -> Table:
+    keys = {str(key): key for key in data}
+    if len(keys) < len(data):
+        raise InvalidInputError("the table has several columns of one name (5 and '5' are one): rename them")
+    rows = _rows_of({name: data[key] for name, key in keys.items()})
 
-    return Table(tuple(map(str, data)), read)
+    def read(names: Sequence[str]) -> list[Column]:
+        return [kept(name, rows, partial(_single, name, data[keys[name]])) for name in names]
+
+    return Table(tuple(keys), read)
+
+
+def _rows_of(columns: Mapping[str, Any]) -> int:
+    """The one length of all columns that have one."""
+    lengths = {name: found for name, data in columns.items() if (found := _length(data)) is not None}
+    for name, rows in lengths.items():
+        first, expected = next(iter(lengths.items()))
+        if rows != expected:
+            raise ShapeError(
+                f"the columns of a table have one length: {first!r} has {several(expected, 'row')}, {name!r} {rows}"
+            )
+    return next(iter(lengths.values()), 0)
+
+
+def _length(data: Any) -> int | None:
+    shape = getattr(data, "shape", None)
+    if shape is not None:
+        return shape[0] if len(shape) else None
+    return len(data) if isinstance(data, Sized) and not isinstance(data, str | bytes | Mapping) else None
+
+
+def _single(name: str, data: Any) -> Column:
+    columns = columns_of(name, data)
+    if len(columns) != 1:
+        raise ShapeError(f"`{name}` has {len(columns)} columns; a table has one under each name")
+    return columns[0]
 
 
 def decided(column: Column, wish: Kind | None) -> Column:
-    """The column as continuous or discrete: as declared, or by its values."""
+    """The column as continuous or discrete: as declared, or by its values; `DTypeError` where it cannot be that."""
+    if column.trouble:
+        return column
     if wish == "continuous" and column.kind == "discrete":
         raise DTypeError(f"{column.name} holds names, not numbers, and cannot be continuous")
     kind = wish or (column.kind if column.kind == "discrete" else _by_values(column))
