@@ -12,9 +12,11 @@ from kullback.divergences import DistanceKernel
 from kullback.divergences.kernels import Kernel
 from kullback.divergences.mmd import MMD, EnergyDistance
 from kullback.errors import InvalidInputError
+from kullback.estimators import copies
 from kullback.estimators.distances import kernel_sums
 from kullback.estimators.distances.kernel_sums import Sums
-from kullback.estimators.distances.spread import masses, square_like_ends, variance
+from kullback.estimators.distances.near_equality import Noise, ends, noise_of, strongest
+from kullback.estimators.distances.spread import masses
 from kullback.estimators.method import DivergenceMethod, Estimate
 from kullback.estimators.problem import TwoSamples
 from kullback.estimators.samples import Sample
@@ -30,10 +32,12 @@ class KernelMeans(DivergenceMethod):
 
     estimates the squared `kb.mmd(kernel)`, whose answer is $\operatorname{sign}(U) \sqrt{|U|}$ with both ends of the
     interval mapped alike, or `kb.energy_distance` itself, for which $k = -\|x - y\|$. At equality U scatters around 0,
-    and negative values are kept. The variance has its first-order part and the one of degenerate pairs, so that the
-    interval covers at equality and far from it. Continuous columns; (n + m)² kernel values, or one sort for the energy
-    distance of one column. Weights are relative: a row of weight 2 counts twice in every mean, and is still not its own
-    partner, which a copy of it would be. Refuses other divergences. Source: [gretton2012], [szekely2013].
+    and negative values are kept. The variance has its first-order part and the one of degenerate pairs, and the upper
+    end is that of a noncentral chi-square, so that the interval covers at equality, close to it and far from it.
+    Samples of the same rows are 0 and have none. Continuous columns; (n + m)² kernel values, or one sort for the
+    energy distance of one column. Weights are relative: a row of weight 2 counts twice in every mean, and is still not
+    its own partner, which a copy of it would be. Refuses other divergences. Source: [gretton2012], [szekely2013],
+    [sankaran1963].
 
     >>> import kullback as kb
     >>> kb.estimate(kb.energy_distance, [0.0, 1.0], [2.0, 3.0], method=KernelMeans()).value
@@ -52,47 +56,70 @@ class KernelMeans(DivergenceMethod):
         return ""
 
     def estimate(self, problem: TwoSamples) -> Estimate:
-        square, error, scale = _measured(problem)
-        if isinstance(problem.noun, EnergyDistance):
-            return Estimate(
-                square * scale,
-                error * scale,
-                interval=lambda level: square_like_ends(square * scale, error * scale, level),
-            )
+        return copies.judged(problem, self._found(problem))
 
-        def ends(level: float) -> tuple[float, float]:
-            low, high = square_like_ends(square, error, level)
-            return _root(low) * math.sqrt(scale), _root(high) * math.sqrt(scale)
+    def _found(self, problem: TwoSamples) -> Estimate:
+        pairs = _Pairs.of(problem)
+        square, noise = pairs.value, pairs.noise
+        if isinstance(problem.noun, EnergyDistance):
+            square, noise = square * pairs.scale, noise.times(pairs.scale)
+            return Estimate(square, noise.error, interval=lambda level: ends(square, noise, level))
+        unit = math.sqrt(pairs.scale)
+
+        def roots(level: float) -> tuple[float, float]:
+            low, high = ends(square, noise, level)
+            return _root(low) * unit, _root(high) * unit
 
         # the slope of the root at the estimate, or at one error from 0 where that is farther
+        error = noise.error
         slope = 0.5 / math.sqrt(max(abs(square), error)) if error > 0 else 0.0
-        return Estimate(_root(square) * math.sqrt(scale), slope * error * math.sqrt(scale), interval=ends)
+        return Estimate(_root(square) * unit, slope * error * unit, interval=roots)
 
     def statistic(self, problem: TwoSamples) -> float:
-        return _measured(problem)[0]
+        return _Pairs.of(problem).value
 
 
-def _measured(problem: TwoSamples) -> tuple[float, float, float]:
-    """U, its standard error, and the factor from the samples' unit to the caller's."""
-    for sample in (problem.x, problem.y):
-        if sample.n < 2:
-            raise InvalidInputError(
-                f"`{sample.name}` has {sample.n} row; pairs of different rows need at least 2"
+@dataclass(frozen=True)
+class _Pairs:
+    """The kernel's means over pairs, and the factor from the samples' unit to the caller's."""
+
+    problem: TwoSamples
+    kernel: Kernel
+    scale: float
+    masses: tuple[Floats, Floats]
+    sums: tuple[Sums, Sums, Sums]
+
+    @staticmethod
+    def of(problem: TwoSamples) -> _Pairs:
+        for sample in (problem.x, problem.y):
+            if sample.n < 2:
+                raise InvalidInputError(
+                    f"`{sample.name}` has {sample.n} row; pairs of different rows need at least 2"
+                )
+        x, y = problem.x.values, problem.y.values
+        w, v = masses(problem.weights_x, len(x)), masses(problem.weights_y, len(y))
+        kernel, scale = _kernel(problem)
+        if isinstance(kernel, DistanceKernel) and x.shape[1] == 1:
+            sums = _line(x[:, 0], y[:, 0], w, v)
+        else:
+            sums = (
+                kernel_sums.within(kernel, x, w),
+                kernel_sums.within(kernel, y, v),
+                kernel_sums.across(kernel, x, y, w, v),
             )
-    x, y = problem.x.values, problem.y.values
-    w, v = masses(problem.weights_x, len(x)), masses(problem.weights_y, len(y))
-    kernel, scale = _kernel(problem)
-    if isinstance(kernel, DistanceKernel) and x.shape[1] == 1:
-        parts = [_negative(s) for s in _line(x[:, 0], y[:, 0], w, v)]
-    else:
-        parts = [
-            kernel_sums.within(kernel, x, w),
-            kernel_sums.within(kernel, y, v),
-            kernel_sums.across(kernel, x, y, w, v),
-        ]
-    xx, yy, xy = parts
-    value = xx.mean + yy.mean - 2.0 * xy.mean
-    return value, _error(xx, yy, xy, w, v), scale
+        return _Pairs(problem, kernel, scale, (w, v), sums)
+
+    @property
+    def value(self) -> float:
+        """U."""
+        xx, yy, xy = self.sums
+        return xx.mean + yy.mean - 2.0 * xy.mean
+
+    @property
+    def noise(self) -> Noise:
+        """How sure U is."""
+        x, y = self.problem.x.values, self.problem.y.values
+        return noise_of(*self.sums, *self.masses, strongest(self.kernel, x, y, *self.masses))
 
 
 def _kernel(problem: TwoSamples) -> tuple[Kernel, float]:
@@ -109,27 +136,10 @@ def _kernel(problem: TwoSamples) -> tuple[Kernel, float]:
 
 def _line(x: Floats, y: Floats, w: Floats, v: Floats) -> tuple[Sums, Sums, Sums]:
     return (
-        kernel_sums.on_line(x, w),
-        kernel_sums.on_line(y, v),
-        kernel_sums.on_line_across(x, y, w, v),
+        kernel_sums.on_line(x, w).times(-1.0),
+        kernel_sums.on_line(y, v).times(-1.0),
+        kernel_sums.on_line_across(x, y, w, v).times(-1.0),
     )
-
-
-def _negative(s: Sums) -> Sums:
-    return Sums(-s.left, -s.right, s.square, -s.mean)
-
-
-def _error(xx: Sums, yy: Sums, xy: Sums, w: Floats, v: Floats) -> float:
-    """The standard error of U: of its projections, corrected for their own noise, and of what pairs add to them."""
-    inner_x = xx.square - xx.mean**2 - 2.0 * variance(xx.left, w)
-    inner_y = yy.square - yy.mean**2 - 2.0 * variance(yy.left, v)
-    inner = xy.square - xy.mean**2 - variance(xy.left, w) - variance(xy.right, v)
-    sum_w, sum_v = float(w @ w), float(v @ v)  # 1/n and 1/m without weights
-    pairs = 2.0 * max(inner_x, 0.0) * sum_w**2 + 2.0 * max(inner_y, 0.0) * sum_v**2
-    pairs += 4.0 * max(inner, 0.0) * sum_w * sum_v
-    first = 4.0 * variance(xx.left - xy.left, w) * sum_w + 4.0 * variance(yy.left - xy.right, v) * sum_v
-    # a row's mean carries the noise of its partners, which is twice the pairs' own variance
-    return math.sqrt(max(first - pairs, pairs))
 
 
 def _root(square: float) -> float:

@@ -26,11 +26,15 @@ class Sums:
     square: float
     mean: float
 
+    def times(self, factor: float) -> Sums:
+        """The sums of the kernel times a factor."""
+        return Sums(self.left * factor, self.right * factor, self.square * factor**2, self.mean * factor)
+
 
 def across(kernel: Kernel, x: Floats, y: Floats, w: Floats, v: Floats) -> Sums:
     """The sums over pairs of two samples with normalised weights w and v."""
     left, right, square = np.empty(len(x)), np.zeros(len(y)), 0.0
-    for rows, squares in _blocks(x, y):
+    for rows, squares in blocks(x, y):
         k = kernel(squares)
         left[rows] = k @ v
         right += w[rows] @ k
@@ -42,7 +46,7 @@ def within(kernel: Kernel, x: Floats, w: Floats) -> Sums:
     """The sums over pairs of different rows of one sample, with weights that sum to 1 over the pairs."""
     left, square = np.empty(len(x)), 0.0
     own = 1.0 - w  # the weight of a row's partners
-    for rows, squares in _blocks(x, x):
+    for rows, squares in blocks(x, x):
         k = kernel(squares)
         here = np.arange(rows.start, rows.stop)
         k[here - rows.start, here] = 0.0
@@ -78,7 +82,8 @@ def _pull(x: Floats, y: Floats, v: Floats) -> Floats:
     return x * (2.0 * below[rank] - below[-1]) + moment[-1] - 2.0 * moment[rank]
 
 
-def _blocks(x: Floats, y: Floats) -> Iterator[tuple[slice, Floats]]:
+def blocks(x: Floats, y: Floats) -> Iterator[tuple[slice, Floats]]:
+    """Runs of rows of x with their squared distances from all of y."""
     step = max(1, _BLOCK // max(1, len(y)))
     for start in range(0, len(x), step):
         rows = slice(start, min(start + step, len(x)))

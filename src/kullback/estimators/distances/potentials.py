@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kullback.divergences import cauchy_schwarz, squared_l2
 from kullback.errors import InvalidInputError
+from kullback.estimators import copies
 from kullback.estimators.distances import kernel_sums
-from kullback.estimators.distances.spread import masses, square_like_ends, variance
+from kullback.estimators.distances.kernel_sums import Sums
+from kullback.estimators.distances.near_equality import Noise, ends, noise_of, strongest
+from kullback.estimators.distances.spread import masses, variance
 from kullback.estimators.method import DivergenceMethod, Estimate
 from kullback.estimators.problem import TwoSamples
 from kullback.estimators.weighting import effective_rows
@@ -22,13 +25,25 @@ _WIDEST = 8  # columns for which the smoothing bias stays below the error
 
 @dataclass(frozen=True)
 class _Potentials:
-    """∫p², ∫q² and ∫pq at one smoothing, and what each row contributes to them."""
+    """∫p², ∫q² and ∫pq at one smoothing, as means of a kernel over pairs of rows."""
 
-    pp: float
-    qq: float
-    pq: float
-    of_x: tuple[Floats, Floats]  # contributions to ∫p² and ∫pq
-    of_y: tuple[Floats, Floats]  # to ∫q² and ∫pq
+    kernel: kernel_sums.Kernel
+    pp: Sums
+    qq: Sums
+    pq: Sums
+
+    def value(self, angle: bool) -> float:
+        """The Cauchy–Schwarz divergence, or the squared distance."""
+        pp, qq, pq = self.pp.mean, self.qq.mean, self.pq.mean
+        return math.log(pp) + math.log(qq) - 2.0 * math.log(pq) if angle else pp + qq - 2.0 * pq
+
+    def noise(self, x: Floats, y: Floats, w: Floats, v: Floats, angle: bool) -> Noise:
+        """That of the value, which is linear in the three where noise is small."""
+        parts, top = (self.pp, self.qq, self.pq), strongest(self.kernel, x, y, w, v)
+        if not angle:
+            return noise_of(*parts, w, v, top)
+        pp, qq, pq = (part.times(1.0 / part.mean) for part in parts)
+        return noise_of(pp, qq, pq, w, v, top / self.pq.mean)
 
 
 @dataclass(frozen=True)
@@ -39,10 +54,11 @@ class KernelPotentials(DivergenceMethod):
 
     the combination of two widths that cancels the smoothing bias of order h²; likewise $\int p^2$ and $\int q^2$ over
     pairs of different rows. Then $D = \log \int p^2 + \log \int q^2 - 2 \log \int pq$, or the squared L2 distance
-    $\int p^2 + \int q^2 - 2 \int pq$. `bandwidth` h is in units of each column's standard deviation;
-    `None` takes $(n + m)^{-2/(8 + d)}$, for which bias and pair noise are both below the error. What another halving of
-    h² changes widens the interval. At most eight continuous columns; (n + m)² kernel values. Weights are relative,
-    and no row is its own partner. Refuses other divergences. Source: [principe2010].
+    $\int p^2 + \int q^2 - 2 \int pq$. `bandwidth` h is in units of each column's standard deviation; `None` takes $(n
+    + m)^{-2/(8 + d)}$, for which bias and pair noise are both below the error. What another halving of h² changes
+    widens the interval, whose upper end is that of `KernelMeans`. At most eight continuous columns; (n + m)² kernel
+    values. Weights are relative, and no row is its own partner. Refuses other divergences. Source: [principe2010],
+    [sankaran1963].
 
     >>> import numpy as np, kullback as kb
     >>> rng = np.random.default_rng(0)
@@ -75,6 +91,9 @@ class KernelPotentials(DivergenceMethod):
         return ""
 
     def estimate(self, problem: TwoSamples) -> Estimate:
+        return copies.judged(problem, self._found(problem))
+
+    def _found(self, problem: TwoSamples) -> Estimate:
         x, y, w, v, spread = _scaled(problem)
         h = self.bandwidth or (
             (effective_rows(problem.weights_x, len(x)) + effective_rows(problem.weights_y, len(y)))
@@ -82,20 +101,17 @@ class KernelPotentials(DivergenceMethod):
         )
         wide, narrow = (_potentials(x, y, w, v, h / math.sqrt(halvings)) for halvings in (1.0, 2.0))
         angle = problem.noun == cauchy_schwarz
-        if angle and min(wide.pp, wide.qq, wide.pq) <= 0:
+        if angle and min(wide.pp.mean, wide.qq.mean, wide.pq.mean) <= 0:
             return Estimate(
                 math.inf, math.inf, distrust="no row of one sample is near one of the other at this bandwidth"
             )
         unit = 1.0 if angle else float(np.exp(-np.log(spread).sum() - x.shape[1] * _log_scale(problem)))
-        value, error = _combined(wide, w, v, angle)
-        moved = abs(value - _combined(narrow, w, v, angle)[0]) if narrow.pq > 0 or not angle else abs(value)
-        bias = moved * unit / 2.0
-        both = math.hypot(error * unit, bias)
+        value, noise = wide.value(angle) * unit, wide.noise(x, y, w, v, angle).times(unit)
+        seen = narrow.pq.mean > 0 or not angle
+        bias = 0.5 * (abs(value - narrow.value(angle) * unit) if seen else abs(value))
+        widened = replace(noise, error=math.hypot(noise.error, bias))
         return Estimate(
-            value * unit,
-            error * unit,
-            bias_error=bias,
-            interval=lambda level: square_like_ends(value * unit, both, level),
+            value, noise.error, bias_error=bias, interval=lambda level: ends(value, widened, level)
         )
 
 
@@ -125,18 +141,9 @@ def _potentials(x: Floats, y: Floats, w: Floats, v: Floats, h: float) -> _Potent
         top = (2.0 * math.pi * h**2) ** (-0.5 * x.shape[1])
         return top * (2.0 * wide * wide - 2.0 ** (-0.5 * x.shape[1]) * wide)
 
-    xx, yy = kernel_sums.within(kernel, x, w), kernel_sums.within(kernel, y, v)
-    xy = kernel_sums.across(kernel, x, y, w, v)
-    return _Potentials(xx.mean, yy.mean, xy.mean, (xx.left, xy.left), (yy.left, xy.right))
-
-
-def _combined(s: _Potentials, w: Floats, v: Floats, angle: bool) -> tuple[float, float]:
-    """The divergence and its first-order standard error."""
-    if angle:
-        value = math.log(s.pp) + math.log(s.qq) - 2.0 * math.log(s.pq)
-        slopes = 1.0 / s.pp, 1.0 / s.qq, 1.0 / s.pq
-    else:
-        value, slopes = s.pp + s.qq - 2.0 * s.pq, (1.0, 1.0, 1.0)
-    to_p = 2.0 * (slopes[0] * s.of_x[0] - slopes[2] * s.of_x[1])
-    to_q = 2.0 * (slopes[1] * s.of_y[0] - slopes[2] * s.of_y[1])
-    return value, math.sqrt(variance(to_p, w) * float(w @ w) + variance(to_q, v) * float(v @ v))
+    return _Potentials(
+        kernel,
+        kernel_sums.within(kernel, x, w),
+        kernel_sums.within(kernel, y, v),
+        kernel_sums.across(kernel, x, y, w, v),
+    )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from kullback.divergences.sliced import SlicedWasserstein, unit_directions
 from kullback.divergences.wasserstein import Wasserstein
 from kullback.errors import ConvergenceError, MissingDependencyError
+from kullback.estimators import copies
 from kullback.estimators.distances import coupling, sampling_reach
 from kullback.estimators.distances.coupling import Plan
 from kullback.estimators.distances.spread import masses, variance
@@ -164,7 +165,7 @@ def _estimate(problem: TwoSamples, solve: Any, splits: int, *, line: bool) -> Es
     error = max(error, math.hypot(noise[0][1], noise[1][1]))
     (a, b), (c, d) = noise
     scaled = ((a * scale, b * scale), (c * scale, d * scale))
-    return sampling_reach.estimate(value * scale, error * scale, scaled, line=line)
+    return copies.judged(problem, sampling_reach.estimate(value * scale, error * scale, scaled, line=line))
 
 
 def _on_line(problem: TwoSamples) -> Any:
