@@ -16,7 +16,7 @@ from kullback.estimators.conditional import ConditionalKSG
 from kullback.estimators.gaussian_copula import GaussianCopula
 from kullback.estimators.problem import JointSample
 from kullback.estimators.strips import Strips, local_terms
-from kullback.estimators.trees import Tree, expect
+from kullback.estimators.trees import Tree, expect, tree
 
 
 def _apart(*columns):
@@ -100,11 +100,14 @@ JUDGED = {
 }
 
 
-def test_every_estimate_without_a_row_is_the_one_of_the_rows_that_are_left():
+@pytest.mark.parametrize("lattice", [False, True])
+def test_every_estimate_without_a_row_is_the_one_of_the_rows_that_are_left(lattice):
     rng = np.random.default_rng(1)
     x, y, z = rng.normal(size=(3, 50))
     x, y = x + z, x + y + z
     y[:9] = y[9:18]  # equal distances in a margin
+    if lattice:  # and everywhere
+        x, y, z = (np.rint(5 * column) for column in (x, y, z))
     ks = (1, 2, 4)
     distances, rows = Tree(np.column_stack([x, y, z])).neighbours(5)
     margins = [
@@ -142,6 +145,18 @@ def test_intervals_at_edges_hold_less_often_than_they_say(n):
     """Neighbours reach across the edges of uniform noise, and no curve over k tells how far."""
     expect(60, 3 * n)
     assert coverage(ConditionalKSG(), _uniform(n), 0.5, draws=60, seed=3) >= 0.70
+
+
+def test_which_engine_searches_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores lie on a lattice, where neighbours at one distance come in another order from each engine."""
+    z, u, e = np.random.default_rng(5).normal(size=(3, 100))
+    expect(1, 100_000)
+    fast = kb.mutual_information(z + u, z + u + e, given=z, method=ConditionalKSG())
+    with monkeypatch.context() as plain:
+        plain.setattr(tree, "compiled", lambda _: False)
+        slow = kb.mutual_information(z + u, z + u + e, given=z, method=ConditionalKSG())
+    assert fast.value == pytest.approx(slow.value, abs=1e-12)
+    assert fast.standard_error == pytest.approx(slow.standard_error, rel=1e-9)
 
 
 def test_normal_variables_as_the_copula_has_them():

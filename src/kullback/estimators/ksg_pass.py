@@ -168,13 +168,16 @@ def _at_the_edge(
     ks: tuple[int, ...],
     combinations: Floats,
 ) -> Floats:
-    """Takes back what neighbours got that lie on the edge of a strip, not inside: the k-th, or any as far as it."""
+    """Takes back what neighbours got that lie on the edge of a strip, not inside: the k-th, or any as far as it.
+
+    Where the next is no further, the strips stay as wide without them, and nothing was got that they do not give.
+    """
     n = len(share)
     change = np.zeros((n, len(combinations)))
     rows = np.arange(n)
     for i, k in enumerate(ks):
         for t in range(k - 1, -1, -1):
-            far = rows[distances[:, t] >= radii[:, i]]
+            far = rows[(distances[:, t] >= radii[:, i]) & (distances[:, k] > radii[:, i])]
             if not far.size:
                 break
             edge = far[margin.apart(far, places[far, t]) >= radii[far, i]]

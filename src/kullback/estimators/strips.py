@@ -60,7 +60,8 @@ def local_terms(
 
     `distances` (rows, > max k) and `neighbours` are those of each row of `where` in the joint space, ascending. A row's
     deletion takes it out of every strip that has it strictly inside; where it is one of the k neighbours, the next one
-    takes its place.
+    takes its place, if that lies further: else the strips stay as wide, and which of several at one distance are among
+    the k does not matter.
     """
     n = len(margins[0].points)
     rows = np.arange(n) if where is None else where
@@ -73,7 +74,7 @@ def local_terms(
         replaced += further
         falls += _handed(margin, distances, neighbours, rows, ks, fewer - here)
     for a, k in enumerate(ks):
-        jumps = np.repeat(replaced[:, a] - own[:, a], k)
+        jumps = np.repeat(np.where(_moved(distances, k), replaced[:, a] - own[:, a], 0.0), k)
         falls[:, a] += np.bincount(neighbours[:, :k].ravel(), weights=jumps, minlength=n)
     falls[rows] -= own
     return Locals(own, own.sum(axis=0) + falls)
@@ -117,6 +118,12 @@ def _handed(
     for a, k in enumerate(ks):
         near = neighbours[:, :k]
         apart = np.abs(margin.points[near] - margin.points[rows][:, None]).max(axis=2)
-        again = np.where(apart < radii[rows, a][:, None], fall[:, a][:, None], 0.0)
+        twice = (apart < radii[rows, a][:, None]) & _moved(distances, k)[:, None]
+        again = np.where(twice, fall[:, a][:, None], 0.0)
         handed[:, a] -= np.bincount(near.ravel(), weights=again.ravel(), minlength=n)
     return handed
+
+
+def _moved(distances: Floats, k: int) -> NDArray[np.bool_]:
+    """The rows whose reach moves when one of their k neighbours goes."""
+    return distances[:, k] > distances[:, k - 1]

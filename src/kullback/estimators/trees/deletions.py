@@ -66,10 +66,10 @@ def _to_neighbours(near, q, grid, weights, c, gained, change):
 
 @njit(cache=True, nogil=True, inline="always")
 def _at_the_edge(column, places, i, distances, near, q, grid, weights, share, change):
-    """Takes back what neighbours got that lie on the edge of a strip, not inside."""
+    """Takes back what neighbours got that lie on the edge of a strip, not inside, where the next lies further."""
     for t in range(grid.shape[1]):
         radius = distances[q, grid[0, t] - 1]
-        r = grid[0, t] - 1
+        r = grid[0, t] - 1 if distances[q, grid[0, t]] > radius else -1
         while r >= 0 and distances[q, r] >= radius:
             j = near[q, r]
             lost = 0.0
