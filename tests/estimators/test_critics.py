@@ -241,7 +241,8 @@ def test_scores_that_overflow_are_an_error_not_a_number() -> None:
 
 
 def test_settings_are_checked() -> None:
-    for wrong in ({"folds": 1}, {"batch": 1}, {"watched": 1.0}, {"learning_rate": 0.0}):
+    ranges = ({"folds": 1}, {"batch": 1}, {"watched": 1.0}, {"learning_rate": 0.0})
+    for wrong in (*ranges, {"steps": "a"}, {"steps": 1.5}, {"folds": True}, {"watched": "a"}):
         with pytest.raises(InvalidInputError):
             Training(**wrong)
     with pytest.raises(InvalidInputError, match="widths"):

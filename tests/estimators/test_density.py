@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import kullback as kb
 from kullback.errors import InvalidInputError, ShapeError
 from kullback.estimators import (
     Epanechnikov,
     Gaussian,
     ImprovedSheatherJones,
+    KDEEntropy,
     Scott,
     Silverman,
     critical_bandwidths,
@@ -113,6 +115,17 @@ def test_critical_bandwidths_and_neighbours():
 def test_bad_data_are_refused(bad):
     with pytest.raises(InvalidInputError):
         grid_density(np.array(bad))
+
+
+def test_weights_of_one_row_are_refused():
+    x, w = np.arange(40.0), np.ones(40)
+    w[7] = 1e300
+    with pytest.raises(InvalidInputError, match="one row has 100% of the weight"):
+        grid_density(x, weights=w)
+    with pytest.raises(InvalidInputError, match="worth 1"):
+        kb.entropy(x, weights=w, method=KDEEntropy())
+    with pytest.raises(InvalidInputError, match="worth 1"):
+        kb.estimate(kb.js, x, x + 0.5, weights_x=w)
 
 
 def test_bad_arguments_are_refused():

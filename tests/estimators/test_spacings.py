@@ -89,9 +89,11 @@ def test_refusals_and_errors():
         kb.entropy(np.column_stack([x, x**2]), method=SpacingEntropy())
     with pytest.raises(UnsupportedPairError, match="weight"):
         kb.entropy(x, weights=x + 1, method=SpacingEntropy())
-    for bad in (0, 1.5):
+    for bad in (0, 1.5, "a", True):
         with pytest.raises(InvalidInputError, match="order statistics"):
             SpacingEntropy(bad)
+    with pytest.raises(InvalidInputError, match="form="):
+        SpacingEntropy(Vasicek())
     with pytest.raises(InvalidInputError, match="Vasicek"):
         SpacingEntropy(form="vasicek")
 

@@ -86,6 +86,19 @@ def test_counts_are_exact_at_the_very_distances(metric: str, kind: str, own: boo
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("engine", ENGINES)
+def test_the_kth_neighbour_is_within_its_own_distance_and_not_closer(engine: type, kind: str) -> None:
+    p = points(kind)
+    tree = engine(p, metric="euclidean")
+    distances = tree.neighbours(len(p) - 1)[0]
+    for radii in distances[:, [0, 2, 30]].T:
+        closer = (distances < radii[:, None]).sum(axis=1) + (radii > 0)  # with the point itself
+        assert (tree.counts(radii) == closer).all()
+        assert (tree.counts(radii, strict=False) == (distances <= radii[:, None]).sum(axis=1) + 1).all()
+    assert (tree.counts(np.full(len(p), -1.0), strict=False) == 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_amounts_reach_all_within_the_radii(engine: type, kind: str) -> None:
     p = points(kind)
     apart = lengths(p, p, "chebyshev")

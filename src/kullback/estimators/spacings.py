@@ -6,6 +6,7 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,8 +176,13 @@ class SpacingEntropy(EntropyMethod):
     form: SpacingForm = Vasicek()
 
     def __post_init__(self) -> None:
-        if self.m is not None and (self.m != int(self.m) or self.m < 1):
-            raise InvalidInputError(f"m counts order statistics: an integer of at least 1, got {self.m!r}")
+        if self.m is not None and (
+            isinstance(self.m, bool) or not isinstance(self.m, Integral) or self.m < 1
+        ):
+            meant = "; a form is passed as form=" if isinstance(self.m, SpacingForm) else ""
+            raise InvalidInputError(
+                f"m counts order statistics: an integer of at least 1, got {self.m!r}{meant}"
+            )
         if not isinstance(self.form, SpacingForm):
             raise InvalidInputError(f"form is Vasicek(), VanEs(), Ebrahimi() or Correa(), got {self.form!r}")
 

@@ -110,3 +110,18 @@ def effective_rows(weights: NDArray[np.float64] | None, n: int) -> float:
         return float(n)
     share = shares(weights, n)
     return 1.0 / float(share @ share)
+
+
+def worth(weights: Floats | None, n: int) -> float:
+    """The effective number of rows, where weights leave at least two: below, one row is all that a density sees.
+
+    Raises `InvalidInputError` where they do not.
+    """
+    size = effective_rows(weights, n)
+    if weights is not None and size < 2:
+        top = float(shares(weights, n).max())
+        raise InvalidInputError(
+            f"the weights make {n} rows worth {size:.3g}, and one row has {top:.0%} of the weight: a density needs at "
+            "least 2; leave that row out, or scale its weight"
+        )
+    return size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 from kullback.errors import InvalidInputError
 
@@ -91,10 +92,12 @@ class Training:
 
     def __post_init__(self) -> None:
         for name, least in (("batch", 2), ("steps", 1), ("patience", 1), ("folds", 2), ("partners", 1)):
-            if getattr(self, name) < least:
-                raise InvalidInputError(
-                    f"`{name}` must be an integer of at least {least}, got {getattr(self, name)}"
-                )
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+                raise InvalidInputError(f"`{name}` must be an integer of at least {least}, got {value!r}")
+        for name in ("learning_rate", "weight_decay", "watched"):
+            if not isinstance(getattr(self, name), Real):
+                raise InvalidInputError(f"`{name}` must be a number, got {getattr(self, name)!r}")
         if not self.learning_rate > 0 or not self.weight_decay >= 0:
             raise InvalidInputError(
                 "`learning_rate` must be above 0 and `weight_decay` at least 0, "

@@ -14,7 +14,7 @@ from kullback.estimators.columns import columns_of
 from kullback.estimators.density.bandwidth import Bandwidth, Silverman
 from kullback.estimators.density.binning import line_masses, plane_masses, positions, smoothed
 from kullback.estimators.density.kernels import Gaussian, Kernel
-from kullback.estimators.weighting import effective_rows, read_weights
+from kullback.estimators.weighting import read_weights, worth
 
 Floats = NDArray[np.float64]
 
@@ -109,8 +109,8 @@ def grid_density(
     as the kernel reaches. That sharing a row between nodes widens the kernel is compensated. Scale and place of the
     data change nothing.
 
-    Raises `InvalidInputError` for missing or infinite values, a rule on a constant column, and a bandwidth smaller
-    than a cell. Source: [parzen1962], [silverman1986], [wand1994].
+    Raises `InvalidInputError` for missing or infinite values, a rule on a constant column, weights that leave less
+    than two rows' worth, and a bandwidth smaller than a cell. Source: [parzen1962], [silverman1986], [wand1994].
 
     >>> p = grid_density([-1.0, 1.0], bandwidth=1.0)
     >>> round(float(p.pdf([0.0])[0]), 4)  # the normal density at 1
@@ -121,7 +121,7 @@ def grid_density(
     if d > 2:
         raise ShapeError(f"a grid serves one or two columns, got {d}")
     w = read_weights("weights", weights, n)
-    size = effective_rows(w, n)
+    size = float(n) if w is None else worth(w, n)
     lows, highs = rows.min(axis=0), rows.max(axis=0)
     if not np.all(np.isfinite(lows + (highs - lows))):
         raise InvalidInputError("x has missing or infinite values, or spans more than float64 holds")

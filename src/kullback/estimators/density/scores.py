@@ -12,7 +12,7 @@ from scipy.special import ndtri
 
 from kullback.estimators.density.grid import GridDensity, grid_density
 from kullback.estimators.method import Estimate
-from kullback.estimators.weighting import effective_rows, ranks, shares
+from kullback.estimators.weighting import ranks, shares, worth
 
 Floats = NDArray[np.float64]
 
@@ -63,7 +63,7 @@ def smooth(rows: Floats, factor: float, weights: Floats | None = None) -> Smooth
     """The density of rows (n, d) with the normal reference bandwidth of each column times `factor`."""
     n, d = rows.shape
     share = shares(weights, n)
-    h = factor * effective_rows(weights, n) ** (-1 / (d + 4))
+    h = factor * worth(weights, n) ** (-1 / (d + 4))
     middle = share @ rows
     centred = rows - middle
     widths = h * np.sqrt(share @ centred**2)

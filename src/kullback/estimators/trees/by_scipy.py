@@ -13,6 +13,7 @@ Ints = NDArray[np.int64]
 Metric = Literal["chebyshev", "euclidean"]
 _ORDER = {"chebyshev": np.inf, "euclidean": 2.0}
 _BLOCK = 1 << 22  # distances at a time where all are needed
+_HAIR = 1e-14  # relative: far more than the rounding of a square and its root
 
 
 class ScipyTree:
@@ -51,11 +52,27 @@ class ScipyTree:
             each = [self.counts(radius, queries=queries, strict=strict) for radius in radii.T]
             return np.stack(each, axis=1)
         asked = self._points if queries is None else queries
+        if self._metric == "euclidean":
+            return self._by_squares(asked, radii, strict)
         reach = np.nextafter(radii, -np.inf) if strict else radii
-        inside = self._tree.query_ball_point(
+        return np.where(reach < 0, 0, self._inside(asked, reach)).astype(np.int64)
+
+    def _inside(self, asked: Floats, reach: Floats) -> Ints:
+        found = self._tree.query_ball_point(
             asked, np.maximum(reach, 0.0), p=_ORDER[self._metric], return_length=True
         )
-        return np.where(reach < 0, 0, np.asarray(inside)).astype(np.int64)
+        return np.asarray(found, dtype=np.int64)
+
+    def _by_squares(self, asked: Floats, radii: Floats, strict: bool) -> Ints:
+        """Euclidean counts: SciPy compares squares, whose roots round, so what lies about the radius is asked for."""
+        surely = np.where(radii > 0, self._inside(asked, radii * (1.0 - _HAIR)), 0)
+        perhaps = np.where(radii >= 0, self._inside(asked, radii * (1.0 + _HAIR)), 0)
+        for i in np.flatnonzero(surely < perhaps):
+            ranks = list(range(int(surely[i]) + 1, int(perhaps[i]) + 1))
+            distances = np.asarray(self._tree.query(asked[i], k=ranks)[0])
+            near = distances < radii[i] if strict else distances <= radii[i]
+            surely[i] += int(near.sum())
+        return surely
 
     def spread(self, radii: Floats, amounts: Floats) -> Floats:
         """The sums (n, c) of what each point gets from all that hold it within their radii; every pair is looked at."""
