@@ -69,7 +69,7 @@ class ScipyTree:
         perhaps = np.where(radii >= 0, self._inside(asked, radii * (1.0 + _HAIR)), 0)
         for i in np.flatnonzero(surely < perhaps):
             ranks = list(range(int(surely[i]) + 1, int(perhaps[i]) + 1))
-            distances = np.asarray(self._tree.query(asked[i], k=ranks)[0])
+            distances = np.asarray(self._tree.query(asked[i], k=ranks)[0])  # type: ignore[arg-type]
             near = distances < radii[i] if strict else distances <= radii[i]
             surely[i] += int(near.sum())
         return surely
