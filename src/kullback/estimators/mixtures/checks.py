@@ -73,12 +73,13 @@ def widened(found: Estimate, doubt: float) -> Estimate:
 def _mended(found: Estimate, law: Law, data: tuple[Floats, Floats], samples: Floats) -> Estimate:
     """The law's own information and what neighbours see beyond it, where they do.
 
-    In d columns the nearest see about 2/d of what a law lacks: the rest is the doubt.
+    In d columns the nearest see about 2/d of what a law lacks: the rest is the doubt. What they see beyond their own
+    noise is in doubt where it is not significant, too.
     """
     seen = compared(*data, law, samples)
-    missed = seen.value - found.value
+    more, missed = seen.fine - found.value, seen.value - found.value
     if not seen.exceeds(found.value, _MORE) or missed <= 0:
-        return found
+        return widened(found, math.sqrt(max(more**2 - seen.fine_error**2, 0.0))) if more > 0 else found
     columns = samples.shape[2]
     distrust = "" if columns <= _VERIFIED else "the law misses much, and neighbours may not see all of it"
     if seen.unresolved:
@@ -86,7 +87,7 @@ def _mended(found: Estimate, law: Law, data: tuple[Floats, Floats], samples: Flo
     return Estimate(
         seen.value,
         seen.standard_error,
-        math.hypot(seen.bias_error, 0.5 * (columns - 2) * (seen.fine - found.value)),
+        math.hypot(seen.bias_error, 0.5 * (columns - 2) * more),
         distrust=distrust,
         notes=(
             *found.notes,

@@ -36,8 +36,8 @@ class MixtureInformation(InformationMethod):
     form, g's own information and the difference, is the answer, because the bias of neighbours cancels. The interval is
     wider the more is missed and the more columns there are, in which neighbours see less of it. A pair of single
     columns that says more is counted, too. In 4 to 6 columns the divergence of the data from rows of g that neighbours
-    measure widens the interval where it shows: it bounds the error. Beyond 6 there is no interval where data and g differ
-    visibly, nor anywhere among copies of rows. A column that others of its variable determine is left out.
+    measure widens the interval where it shows: it bounds the error. Beyond 6 there is no interval where data and g
+    differ visibly, nor anywhere among copies of rows. A column that others of its variable determine is left out.
 
     Refuses discrete columns, weights, a `given`, divergences other than KL and what `GaussianCopula` refuses. The seed
     draws folds, starts and rows of g. Source: [czyz2025], [dempster1977], [demarta2005].
