@@ -34,14 +34,22 @@ def p_value(observed: float, draw: Callable[[], float], draws: int, *, enough: i
     """
     if draws < 1:
         raise InvalidInputError(f"permutations must be at least 1, got {draws!r}")
-    # values that differ by the rounding of another order of summation are equal
-    reached = observed - 1e-12 * max(1.0, abs(observed)) if math.isfinite(observed) else observed
+    reached = threshold(observed)
     exceeding = 0
     for done in range(1, draws + 1):
         exceeding += draw() >= reached
         if exceeding == enough:
             return exceeding / done
     return (1 + exceeding) / (1 + draws)
+
+
+def threshold(observed: float) -> float:
+    """From where on a draw is as large: values that differ by the rounding of another order of summation are equal.
+
+    >>> threshold(0.0)
+    -1e-12
+    """
+    return observed - 1e-12 * max(1.0, abs(observed)) if math.isfinite(observed) else observed
 
 
 def independence(

@@ -14,11 +14,11 @@ from kullback.estimators import interval, permutation
 from kullback.estimators.columns import Column
 from kullback.estimators.counts.information import Contingency
 from kullback.estimators.ksg import KSG
-from kullback.estimators.ksg_null import p_from_null
 from kullback.estimators.method import Estimate, InformationMethod
 from kullback.estimators.problem import JointSample
 from kullback.estimators.ross import Ross
 from kullback.estimators.samples import Sample
+from kullback.estimators.screening import shared_null
 from kullback.estimators.screening.ranking import Finding
 
 _LEAST_ROWS = 20
@@ -26,12 +26,13 @@ _LEAST_ROWS = 20
 
 @dataclass(frozen=True)
 class Settings:
-    """What holds for every pair."""
+    """What holds for every pair, and how many of them there are."""
 
     permutations: int
     level: float | None
     seed: int
     neighbours: int
+    pairs: int
 
 
 def measure(a: Column, b: Column, settings: Settings) -> Finding:
@@ -51,6 +52,11 @@ def measure(a: Column, b: Column, settings: Settings) -> Finding:
         return Finding(
             a.name, b.name, kinds, Answer(0.0, 0.0, 0.0, method="constant", n=n, notes=(told,), p_value=1.0)
         )
+    single = [c.name for c, s in ((a, x), (b, y)) if s.classes == n]
+    if single:
+        return _nothing(
+            a, b, n, f"no value of {single[0]} occurs twice: names of single rows tell of no other row"
+        )
     method = _method(kinds, settings.neighbours)
     reason = method.refusal(problem)
     if reason:
@@ -61,7 +67,8 @@ def measure(a: Column, b: Column, settings: Settings) -> Finding:
     except KullbackError as error:  # one column's trouble is that column's line
         return _nothing(a, b, n, str(error))
     answer = interval.answer(found, method=method.name, n=n, level=settings.level or 0.95, p_value=p)
-    return Finding(a.name, b.name, kinds, answer)
+    least = None if p is None else 1.0 / (1 + _draws(method, n, settings))
+    return Finding(a.name, b.name, kinds, answer, least_p=least)
 
 
 def _found(method: InformationMethod, problem: JointSample, settings: Settings) -> Estimate:
@@ -95,12 +102,25 @@ def _nothing(a: Column, b: Column, n: int, reason: str) -> Finding:
     return Finding(a.name, b.name, (a.kind, b.kind), answer)
 
 
+def _draws(method: InformationMethod, n: int, settings: Settings) -> int:
+    """How many draws the p-value may be made of."""
+    if isinstance(method, KSG):
+        return shared_null.most_draws(_rounded_down(n), settings.permutations, settings.pairs)
+    return settings.permutations
+
+
 def _p_value(method: InformationMethod, problem: JointSample, value: float, settings: Settings) -> float:
     """By permutation; under independence two columns of numbers are two rankings, so all such pairs share one law."""
-    if isinstance(method, KSG):
-        n = _rounded_down(problem.n)
-        return p_from_null(value, n, settings.neighbours, draws=settings.permutations, seed=settings.seed)
-    return permutation.independence(method, problem, settings.permutations, enough=10)
+    if not isinstance(method, KSG):
+        return permutation.independence(method, problem, settings.permutations, enough=10)
+    return shared_null.p_value(
+        value,
+        _rounded_down(problem.n),
+        settings.neighbours,
+        least=settings.permutations,
+        most=_draws(method, problem.n, settings),
+        seed=settings.seed,
+    )
 
 
 def _rounded_down(n: int) -> int:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from kullback.answer import Answer
-from kullback.wording import amount, chance, count, estimate, label, several
+from kullback.estimators.screening.shared_null import ALPHA, enough_draws
+from kullback.wording import amount, cells, chance, count, estimate, fit, label, several
 
 _SHOWN = 40
 _NAME = 24
@@ -21,8 +22,8 @@ class Finding:
     r"""What one column tells of another: $I(X; Y)$ in nats with its interval, and its p- and q-value.
 
     `kinds` are those of the two columns; `answer.p_value` is that of independence, by permutation, and `q_value` the
-    same after Benjamini and Hochberg's adjustment for all pairs. An `answer.value` of NaN was not measured; its note
-    says why. Source: [cover2006].
+    same after Benjamini and Hochberg's adjustment for all pairs; `least_p` is the smallest p-value that its
+    permutations can show. An `answer.value` of NaN was not measured; its note says why. Source: [cover2006].
 
     >>> import kullback as kb
     >>> found = kb.screen({"y": [0.0, 1.0] * 30, "same": ["a", "b"] * 30}, target="y")[0]
@@ -35,6 +36,7 @@ class Finding:
     kinds: tuple[str, str]
     answer: Answer
     q_value: float | None = None
+    least_p: float | None = None
 
     @property
     def measured(self) -> bool:
@@ -46,8 +48,10 @@ class Finding:
 class Screening(Sequence[Finding]):
     r"""Findings by falling mutual information: a sequence, a table in print, and columns for a dataframe.
 
-    `rejected(alpha)` are the findings with $q \le \alpha$: of them a share α are false on average (for independent or
-    positively dependent p-values). Source: [benjamini1995].
+    Those that neither an interval nor a small p-value stands behind, at most 1 − level or the least that there can be,
+    come after those that have one of them; those that were not measured come last. `rejected(alpha)` are the findings
+    with $q \le \alpha$: of them a share α are false on average (for independent or positively dependent p-values).
+    Source: [benjamini1995].
 
     >>> import kullback as kb
     >>> table = {"y": [0.0, 1.0] * 30, "same": ["a", "b"] * 30, "other": ["u", "u", "v", "v"] * 15}
@@ -104,9 +108,10 @@ class Screening(Sequence[Finding]):
             return "no pair of columns"
         several_targets = len({f.target for f in self}) > 1
         rows = [_row(f, several_targets) for f in self.findings[:_SHOWN]]
-        sure = f"nats [{100 * self.findings[0].answer.level:.4g} % interval]"
+        level = next((f.answer.level for f in self if _has_interval(f)), None)
+        sure = "nats" if level is None else f"nats [{100 * level:.4g} % interval]"
         header = ("columns" if several_targets else "column", "rows", sure, "p", "q")
-        widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+        widths = [max(cells(row[i]) for row in (header, *rows)) for i in range(len(header))]
         lines = ["  ".join(_aligned(row, widths)).rstrip() for row in (header, *rows)]
         left = len(self.findings) - _SHOWN
         if left > 0:
@@ -114,17 +119,41 @@ class Screening(Sequence[Finding]):
         unmeasured = sum(not f.measured for f in self)
         if unmeasured:
             lines.append(f"{several(unmeasured, 'pair')} not measured; their notes say why")
-        return "\n".join(lines)
+        return "\n".join([*lines, *self._too_few_draws()])
+
+    def _too_few_draws(self) -> list[str]:
+        """A line where pairs lie beyond every permutation and cannot be told from chance in so wide a table."""
+        tested = sum(f.q_value is not None for f in self)
+        beyond = sum(f.q_value is not None and f.q_value > ALPHA and _beyond_draws(f) for f in self)
+        needed = f"permutations={enough_draws(tested)} would do"
+        return [f"{several(beyond, 'pair')} beyond every draw, yet q > {ALPHA}: {needed}"] if beyond else []
 
 
-def _rank(f: Finding) -> tuple[bool, float]:
-    return (not f.measured, -f.answer.value if f.measured else 0.0)
+def _rank(f: Finding) -> tuple[bool, bool, float]:
+    vouched = _has_interval(f) or _improbable(f)
+    return (not f.measured, not vouched, -f.answer.value if f.measured else 0.0)
+
+
+def _has_interval(f: Finding) -> bool:
+    """An exact zero of a constant has none."""
+    ends = (f.answer.low, f.answer.high)
+    return f.measured and f.answer.level < 1 and any(map(math.isfinite, ends))
+
+
+def _improbable(f: Finding) -> bool:
+    p = f.answer.p_value
+    return p is not None and (p <= 1 - f.answer.level or _beyond_draws(f))
+
+
+def _beyond_draws(f: Finding) -> bool:
+    return f.least_p is not None and f.answer.p_value == f.least_p
 
 
 def _row(f: Finding, both: bool) -> tuple[str, str, str, str, str]:
-    name = label(f.column, _NAME // 2 if both else _NAME)
-    if both:
-        name += f", {label(f.target, _NAME // 2)}"
+    width = _NAME // 2 if both else _NAME
+    name = ", ".join(
+        fit(label(c, width), width).rstrip() for c in ((f.column, f.target) if both else (f.column,))
+    )
     p = f.answer.p_value
     shown = _shown(f.answer) if f.measured else "not measured"
     rows = count(f.answer.n) if f.answer.n is not None else ""
@@ -144,6 +173,6 @@ def _shown(answer: Answer) -> str:
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     return [
-        cell.ljust(width) if i in (0, 2) else cell.rjust(width)
+        fit(cell, width) if i in (0, 2) else cell.rjust(width)
         for i, (cell, width) in enumerate(zip(row, widths, strict=True))
     ]

@@ -50,8 +50,9 @@ def screen(
     Two columns of numbers are compared by `KSG`, numbers and classes by `Ross`, both with that many `neighbours` (few
     of them follow fine structure, many rank better and cost more), classes by `Contingency`. Their p-values are
     permutations', `permutations` of them (0 leaves them out); under independence two columns of numbers are two
-    rankings, so that one set of permutations serves all of them. q-values are Benjamini and Hochberg's. `level` is that
-    of the intervals; None leaves them out, which is faster.
+    rankings, so that one set of permutations serves all of them, and as many more are drawn of it as a pair alone needs
+    for q = 0.05, within some ten seconds. q-values are Benjamini and Hochberg's. `level` is that of the intervals; None
+    leaves them out, which is faster. The order is that of `Screening`.
 
     The blocks go through joblib, and nothing here names a backend: within `joblib.parallel_config(n_jobs=8)` they run
     in 8 processes, within `parallel_config(backend="dask")` on a cluster, with the same numbers. Progress is told on
@@ -71,11 +72,11 @@ def screen(
     asked.check_whole("neighbours", neighbours, least=1)
     source = table_of(table)
     names, wishes = _measured_names(source, target, against), _declared(source, kinds)
-    settings = Settings(permutations, level, seed, neighbours)
     if target is not None:
         blocks, total = _against_target(source, target, names, wishes), len(names)
     else:
         blocks, total = _all_pairs(source, names, wishes), len(names) * (len(names) - 1) // 2
+    settings = Settings(permutations, level, seed, neighbours, total)
     with Reporter(quiet=not progress) as told:
         findings: list[Finding] = []
         told("screening", 0, total)
