@@ -123,7 +123,8 @@ def overview() -> str:
 
 OVERVIEW = """Every one is $D_f(p \\| q) = \\sum_i q_i\\, f(p_i/q_i)$ with its own convex f, in the standard form
 f(1) = 0 and f′(1) = 0. `kb.catalogue()` holds this table as data; `kb.catalogue().find("psi")` knows the aliases, and
-`kb.catalogue().find("alpha:0.5")` the families. Values are in nats."""
+`kb.catalogue().find("alpha:0.5")` the families. Values are in the `unit` of
+each: nats, or pure numbers."""
 
 
 RELATIVES = "Not f-divergences, or made from a function of yours:"
@@ -208,6 +209,7 @@ def split_docstring(text: str) -> tuple[str, str]:
 def properties(members: Sequence[FDivergence]) -> str:
     """One column a divergence."""
     rows = {
+        "unit": lambda d: d.unit or "a pure number",
         "symmetric": lambda d: "yes" if d.symmetric else "no",
         "largest value": lambda d: number(d.upper_bound),
         "a metric": metric,

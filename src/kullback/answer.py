@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kullback.errors import InvalidInputError
-from kullback.wording import cells, decimals, wrapped
+from kullback.wording import cells, decimals, with_unit, wrapped
 
 _NATS_PER_BIT = math.log(2.0)
 _WIDTH = 80
+_BY_CHANCE = ("estimate", "monte-carlo")
 _ANYWHERE = (-math.inf, math.inf)
 
 
@@ -97,7 +98,7 @@ class Answer:
     def __str__(self) -> str:
         """The value first, in lines of at most 80 columns; how it was made is below where one line cannot hold both."""
         number, source = self._number(), f"({', '.join(self._source())})"
-        measured = f"{number} {self.unit}".rstrip()
+        measured = with_unit(number, self.unit)
         if "\n" not in measured and cells(f"{measured} {source}") <= _WIDTH:
             return f"{measured} {source}"
         if cells(measured.rpartition("\n")[2]) > _WIDTH:  # a batch fills its lines
@@ -125,9 +126,9 @@ class Answer:
         return "{} [{}, {}]".format(*(self._rounded(x, low, value, high) for x in (value, low, high)))
 
     def _rounded(self, x: float, low: float, value: float, high: float) -> str:
-        """To the digits that chance leaves, by the width of the interval; ends that are certain keep six."""
+        """To the digits that chance leaves, by the width of the interval; ends that are computed keep six."""
         width = sum(part for part in (high - value, value - low) if part < math.inf)
-        if self.level == 1 or width == 0 or not math.isfinite(x):
+        if self.kind not in _BY_CHANCE or width == 0 or not math.isfinite(x):
             return f"{x:.6g}"
         places = decimals(width)
         rounded = round(x, places)

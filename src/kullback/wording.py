@@ -183,6 +183,15 @@ def estimate(answer: Estimated) -> str:
     return f"{value} [{low}, {high}]"
 
 
+def with_unit(number: str, unit: str) -> str:
+    """A number with its unit, if it has one.
+
+    >>> with_unit("0.3", "nats"), with_unit("0.3", "")
+    ('0.3 nats', '0.3')
+    """
+    return f"{number} {unit}".rstrip()
+
+
 def decimals(width: float) -> int:
     """The decimal place of the second digit of an interval's width, where its ends stop meaning anything; else −1.
 

@@ -280,7 +280,8 @@ def test_they_answer_the_same_calls(d: Divergence) -> None:
     p, q = [0.5, 0.25, 0.25], [0.25, 0.25, 0.5]
     value = d(p, q)
     assert not isinstance(d, kb.FDivergence)
-    assert d(p, q, base=2) == pytest.approx(value / math.log(2))
+    if d.unit == "nats":
+        assert d(p, q, base=2) == pytest.approx(value / math.log(2))
     assert d([2, 1, 1], [1, 1, 2], counts=True) == pytest.approx(value, rel=4 * EPS, abs=1e-300)
     assert d([4, 2, 2.0], [3, 3, 6.0], normalize=True) == pytest.approx(value, rel=4 * EPS, abs=1e-300)
     assert d({"a": 0.5, "b": 0.5}, {"b": 0.5, "a": 0.5}, by_label=True) == 0.0

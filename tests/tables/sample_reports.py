@@ -90,6 +90,7 @@ def column(
 
 SETTINGS = Settings(
     measure="js",
+    unit="nats",
     unit_limit=math.log(2),
     level=0.95,
     alpha=0.05,

@@ -188,7 +188,7 @@ TABLE = pl.DataFrame({"x": [1.0, 2.0], "y": ["a", "b"]})
         ({"bins": 2.5}, "`bins` is 2.5"),
         ({"alpha": 0}, "`alpha` is 0; expected a number between 0 and 1"),
         ({"level": 95}, "`level` is 95; expected a number between 0 and 1"),
-        ({"min_effect": 0.0}, "`min_effect` is 0.0; expected a positive number of nats"),
+        ({"min_effect": 0.0}, "`min_effect` is 0.0; expected a positive, finite number"),
         ({"min_effect": math.nan}, "`min_effect` is nan"),
         ({"min_effect": 0.7}, "`min_effect` is 0.7, but js is never larger than 0.6931"),
         ({"permutations": 0}, "`permutations` is 0"),

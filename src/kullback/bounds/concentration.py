@@ -34,7 +34,7 @@ def radius(d: Divergence, *, n: int, categories: int, level: float = 0.95) -> An
 
     p̂ holds the shares of k `categories` among `n` independent draws. $C_{n, k} = E_p\, e^{n \mathrm{KL}}$, Shtarkov's
     sum, is the same for all p, and 2 is enough in its place where k = 2; for TV there is also McDiarmid's bound around
-    a mean of at most $\tfrac12 \sqrt{(k - 1)/n}$, for chi-square Markov's. `high` is the radius, in nats where D is.
+    a mean of at most $\tfrac12 \sqrt{(k - 1)/n}$, for chi-square Markov's. `high` is the radius, in the unit of D.
     Raises `InvalidInputError` for a divergence that none of the three limits, such as KL(p‖p̂), infinite as soon as a
     category is not drawn.
 
@@ -52,7 +52,7 @@ def radius(d: Divergence, *, n: int, categories: int, level: float = 0.95) -> An
     high, method = min(made)
     if high == math.inf:
         raise _no_radius(d)
-    return Answer(high, 0.0, high, level=level, kind="bounds", method=method, n=n)
+    return Answer(high, 0.0, high, level=level, kind="bounds", method=method, n=n, unit=d.unit)
 
 
 def sample_size(d: Divergence, radius: float, *, categories: int, level: float = 0.95) -> Answer:
@@ -113,7 +113,7 @@ def exact_radius(d: Divergence, law: Array, *, n: int, level: float = 0.95) -> A
     place = min(int(np.searchsorted(covered, level)), order.size - 1)
     high = float(apart[order][place])
     method = f"{order.size} counts of {n} draws"
-    return Answer(high, 0.0, high, level=level, kind="enumeration", method=method, n=n)
+    return Answer(high, 0.0, high, level=level, kind="enumeration", method=method, n=n, unit=d.unit)
 
 
 def log_complexity(n: int, categories: int) -> float:

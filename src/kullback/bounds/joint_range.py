@@ -90,8 +90,8 @@ def bound(target: Divergence, *, given: Divergence, at: float) -> Answer:
     $$\text{low} = \inf \{ D_f(p \| q) : D_g(p \| q) = x \}, \qquad \text{high} = \sup \{ \dots \}$$
 
     Pinsker's inequality is `bound(kl, given=total_variation, at=x).low` made sharp, Bretagnolle and Huber's
-    `bound(total_variation, given=kl, at=x).high`. The `value` is the lower end; `high` may be infinite. In nats where
-    the target is. Raises `InvalidInputError` where `at` is beyond what `given` takes, or for anything but
+    `bound(total_variation, given=kl, at=x).high`. The `value` is the lower end; `high` may be infinite. In the
+    unit of the target. Raises `InvalidInputError` where `at` is beyond what `given` takes, or for anything but
     f-divergences.
 
     Source: [harremoes2011].
@@ -104,7 +104,13 @@ def bound(target: Divergence, *, given: Divergence, at: float) -> Answer:
     top = max(low.value, high.value)  # the two meet up to rounding where one determines the other
     note = f"given {given.name} = {at:.6g}; value is the lower end, and both ends are sharp"
     return Answer(
-        low.value, low.value, top, kind="bounds", method=f"joint range with {given.name}", notes=(note,)
+        low.value,
+        low.value,
+        top,
+        kind="bounds",
+        method=f"joint range with {given.name}",
+        unit=target.unit,
+        notes=(note,),
     )
 
 

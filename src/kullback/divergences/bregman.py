@@ -34,6 +34,7 @@ class Bregman(Divergence):
 
     phi: Callable[[Any], Any]
     label: str
+    unit: str = ""  # φ does not tell  # type: ignore[assignment]
 
     @property
     def name(self) -> str:
@@ -73,11 +74,11 @@ class Bregman(Divergence):
 _SMALLEST = {64: 1e-300, 32: 1e-36}
 
 
-def bregman(phi: Callable[[Any], Any], *, name: str | None = None) -> Bregman:
+def bregman(phi: Callable[[Any], Any], *, name: str | None = None, unit: str = "") -> Bregman:
     r"""The Bregman divergence of your own convex `phi` of one mass, $B_\phi(p, q)$, summed over the categories.
 
-    `phi` maps arrays elementwise, as in `FDivergence.from_generator`, and is differentiated the same way. Raises
-    `InvalidInputError` where it is not convex on (0, 1). Source: [bregman1967].
+    `phi` maps arrays elementwise, as in `FDivergence.from_generator`, and is differentiated the same way; `unit`
+    is as there. Raises `InvalidInputError` where it is not convex on (0, 1). Source: [bregman1967].
 
     >>> import numpy as np
     >>> import kullback as kb
@@ -90,4 +91,4 @@ def bregman(phi: Callable[[Any], Any], *, name: str | None = None) -> Bregman:
     if not callable(phi):
         raise InvalidInputError(f"bregman needs a function of one mass, got {type(phi).__name__}")
     check_convex_on_masses(phi, label)
-    return Bregman(phi, label)
+    return Bregman(phi, label, unit)

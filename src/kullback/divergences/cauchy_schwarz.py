@@ -26,6 +26,7 @@ class CauchySchwarz(Divergence):
     """
 
     name = "cauchy_schwarz"
+    unit = "nats"
     formula = r"-\log \frac{\langle p, q \rangle^2}{\|p\|^2 \|q\|^2}"
 
     def _on_masses(self, xp: Namespace, *arrays: Array) -> Array:

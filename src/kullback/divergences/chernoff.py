@@ -30,6 +30,7 @@ class Chernoff(Divergence):
     """
 
     name = "chernoff"
+    unit = "nats"
     formula = r"\max_{0 \le a \le 1} -\log \sum_i p_i^a q_i^{1-a}"
 
     def _on_masses(self, xp: Namespace, *arrays: Array) -> Array:

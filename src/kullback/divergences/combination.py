@@ -31,6 +31,12 @@ class Combination(FDivergence):
         return " + ".join(rf"{w:g} \left[{d.formula}\right]" for w, d in self.parts)
 
     @property
+    def unit(self) -> str:
+        """That of the parts, where they have one in common."""
+        units = {d.unit for _, d in self.parts}
+        return units.pop() if len(units) == 1 else ""
+
+    @property
     def symmetric(self) -> bool:  # type: ignore[override]
         return self.dual == self
 

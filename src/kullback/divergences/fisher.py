@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
 from kullback.divergences.noun import Noun
 from kullback.errors import UnsupportedPairError
@@ -26,7 +26,7 @@ class Fisher(Noun):
     """
 
     name = "fisher"
-    unit: ClassVar[str] = "units of 1/x²"
+    unit = "units of 1/x²"
     formula = r"E_p \|\nabla \log p(x) - \nabla \log q(x)\|^2"
 
     def __call__(self, p: Any, q: Any) -> NoReturn:

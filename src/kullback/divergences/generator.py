@@ -138,6 +138,7 @@ class FDivergence(Divergence):
         name: str | None = None,
         at_zero: float | None = None,
         at_infinity: float | None = None,
+        unit: str = "",
     ) -> FDivergence:
         r"""A divergence from your own convex function $f$ on (0, ∞) with $f(1) = 0$.
 
@@ -145,7 +146,9 @@ class FDivergence(Divergence):
         all of them). Its slope is taken by automatic differentiation in torch and JAX and by a complex step in
         NumPy, unless `derivative` is given; near 1, values come from an expansion and keep their digits. The limits
         f(0) and lim f(t)/t are found numerically unless given. f is centred to f(t) − f'(1)(t − 1), which changes no
-        divergence. Raises `InvalidInputError` where f is not convex, f(1) is not 0, or f cannot be differentiated.
+        divergence. Its values are pure numbers unless `unit="nats"` says that f is made of logarithms, so that they
+        convert to bits: f cannot tell. Raises `InvalidInputError` where f is not convex, f(1) is not 0, or f cannot be
+        differentiated.
 
         Source: [csiszar1967].
 
@@ -156,7 +159,7 @@ class FDivergence(Divergence):
         """
         from kullback.divergences.user import from_generator
 
-        return from_generator(f, derivative, name=name, at_zero=at_zero, at_infinity=at_infinity)
+        return from_generator(f, derivative, name=name, at_zero=at_zero, at_infinity=at_infinity, unit=unit)
 
     # What follows -----------------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ class JensenShannon(FDivergence):
     aliases = ("jensen_shannon", "jsd")
     symmetric = True
     name = "js"
+    unit = "nats"
     formula = r"\tfrac12\left[t \log t - (t + 1) \log \tfrac{t + 1}{2}\right]"
     at_zero = 0.5 * math.log(2.0)
     at_infinity = 0.5 * math.log(2.0)
@@ -95,6 +96,8 @@ class SkewJensenShannon(FDivergence):
     beta: float
     # 1 − beta, carried along so that the dual of the dual is this one to the last bit
     rest: float = field(compare=False)
+
+    unit = "nats"
 
     @property
     def name(self) -> str:
@@ -214,6 +217,7 @@ class GAN(FDivergence):
     aliases = ("adversarial",)
     symmetric = True
     name = "gan"
+    unit = "nats"
     formula = r"t \log t - (t + 1) \log \tfrac{t + 1}{2}"
     at_zero = math.log(2.0)
     at_infinity = math.log(2.0)

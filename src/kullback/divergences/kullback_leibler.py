@@ -26,6 +26,7 @@ class KullbackLeibler(FDivergence):
     aliases = ("kullback_leibler", "relative_entropy", "forward_kl")
     balanced = True
     name = "kl"
+    unit = "nats"
     formula = r"t \log t - t + 1"
     at_zero = 1.0
     at_infinity = math.inf
@@ -74,6 +75,7 @@ class ReverseKullbackLeibler(FDivergence):
 
     aliases = ("reverse_kullback_leibler", "burg")
     name = "reverse_kl"
+    unit = "nats"
     formula = r"-\log t + t - 1"
     at_zero = math.inf
     at_infinity = 1.0
@@ -118,6 +120,7 @@ class Jeffreys(FDivergence):
     aliases = ("psi", "population_stability_index", "j_divergence", "symmetric_kl")
     symmetric = True
     name = "jeffreys"
+    unit = "nats"
     formula = r"(t - 1) \log t"
     at_zero = math.inf
     at_infinity = math.inf

@@ -182,14 +182,3 @@ def _first(xp: Namespace, bad: Array) -> tuple[str, Any]:
 def _scaled(xp: Namespace, x: Array) -> Array:
     """Divided by a power of two near the largest mass: exact, and products neither over- nor underflow."""
     return x / xp.power_of_two(xp.detach(xp.max(x, keepdims=True)))
-
-
-def in_base(nats: Array, base: float | None) -> Array:
-    """Nats into the unit of a logarithm of that base."""
-    if base is None:
-        return nats
-    if isinstance(base, bool) or not isinstance(base, (int, float)) or not 1 < base < math.inf:
-        raise InvalidInputError(
-            f"`base` is {base!r}; expected a number above 1, such as 2 for bits, or None for nats"
-        )
-    return nats / math.log(base)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from kullback._ops import Array, Namespace
 from kullback.divergences.kernels import DistanceKernel, Kernel, distance
@@ -28,7 +27,7 @@ class MMD(Placed):
     """
 
     kernel: Kernel
-    unit: ClassVar[str] = "units of √k"
+    unit = "units of √k"
 
     @property
     def name(self) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from kullback._ops import Array, Namespace
 from kullback.divergences import logits, simplex
-from kullback.divergences.masses import in_base, masses
+from kullback.divergences.masses import masses
+from kullback.errors import InvalidInputError
 
 
 class Noun(ABC):
@@ -22,8 +24,6 @@ class Noun(ABC):
     (True, False)
     """
 
-    unit: ClassVar[str] = "nats"
-
     @property
     @abstractmethod
     def name(self) -> str:
@@ -33,6 +33,11 @@ class Noun(ABC):
     @abstractmethod
     def formula(self) -> str:
         """The definition, in LaTeX: f(t) for an f-divergence."""
+
+    @property
+    def unit(self) -> str:
+        """What the values are counted in: `nats` for logarithms, which convert to bits; `""` for pure numbers."""
+        return ""
 
     def __repr__(self) -> str:
         return self.name
@@ -74,14 +79,14 @@ class Divergence(Noun):
         base: float | None = None,
         validate: bool = True,
     ) -> Array:
-        r"""The divergence of two probability vectors, $D(p \| q)$, in nats.
+        r"""The divergence of two probability vectors, $D(p \| q)$, in its `unit`.
 
         `p` and `q` have their categories along `axis`, whose lengths must agree; the other axes broadcast. Masses are
         used as they are given and must sum to 1; `normalize=True` divides by the sums, in double the precision of the
         elements; `counts=True` takes whole numbers, of which proportional ones give exactly 0. `by_label=True` takes
         mappings or Series and aligns them by label. `missing` says what a masked, null or NaN mass is: `"zero"`, or
-        `"drop"` for leaving the category out of both. `base=2` gives bits. `validate=False` skips the look at the
-        values, which on an accelerator waits for the device; shapes and types are always checked.
+        `"drop"` for leaving the category out of both. `base=2` turns nats into bits. `validate=False` skips the look at
+        the values, which on an accelerator waits for the device; shapes and types are always checked.
 
         Returns an array of the inputs' library without `axis` (a float where nothing is left); +inf where the
         mathematics says so. Raises `InvalidInputError`, `ShapeError` or `DTypeError`, naming argument, place and
@@ -104,7 +109,7 @@ class Divergence(Noun):
         xp = pair.xp
         with xp.quiet():
             total = self._on_masses(xp, *pair.arrays())
-        return simplex.finish(xp, in_base(total, base), axis if keepdims else None)
+        return simplex.finish(xp, self._in_base(total, base), axis if keepdims else None)
 
     def of_logits(
         self,
@@ -116,7 +121,7 @@ class Divergence(Noun):
         base: float | None = None,
         validate: bool = False,
     ) -> Array:
-        r"""The divergence of two softmax distributions, $D(\mathrm{softmax}(a) \| \mathrm{softmax}(b))$, in nats.
+        r"""The divergence of two softmax distributions, $D(\mathrm{softmax}(a) \| \mathrm{softmax}(b))$, in its `unit`.
 
         `a` and `b` are unnormalised log-probabilities along `axis`; −inf takes a class out. Half precision is computed
         in float32. Gradients of any order reach both arguments in torch and JAX; where the value is +inf they are those
@@ -129,4 +134,19 @@ class Divergence(Noun):
         """
         xp, a, b = logits.read(a, b, axis=axis, validate=validate)
         with xp.quiet():
-            return simplex.finish(xp, in_base(self._on_logits(a, b), base), axis if keepdims else None)
+            return simplex.finish(xp, self._in_base(self._on_logits(a, b), base), axis if keepdims else None)
+
+    def _in_base(self, value: Array, base: float | None) -> Array:
+        """Nats into the unit of a logarithm of that base."""
+        if base is None:
+            return value
+        if isinstance(base, bool) or not isinstance(base, (int, float)) or not 1 < base < math.inf:
+            raise InvalidInputError(
+                f"`base` is {base!r}; expected a number above 1, such as 2 for bits, or None for nats"
+            )
+        if self.unit != "nats":
+            raise InvalidInputError(
+                f"`base` is {base!r}, and {self.name} is {f'in {self.unit}' if self.unit else 'a pure number'}, not in "
+                'nats: leave `base` out; of your own f, `unit="nats"` says that it is made of logarithms'
+            )
+        return value / math.log(base)

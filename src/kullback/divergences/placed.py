@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 from kullback._ops import Array, Namespace
 from kullback.divergences import simplex
@@ -15,7 +15,7 @@ from kullback.errors import DTypeError, InvalidInputError, ShapeError
 class Placed(Noun):
     """A distance between distributions on points: it changes with the places of the categories, and has their unit."""
 
-    unit: ClassVar[str] = "units of x"
+    unit = "units of x"
 
     @abstractmethod
     def _on_points(self, xp: Namespace, pair: Masses, x: Array) -> Array:

@@ -31,6 +31,8 @@ class Renyi(Divergence):
 
     order: float
 
+    unit = "nats"
+
     @property
     def name(self) -> str:
         return f"renyi({self.order:.12g})"
@@ -108,6 +110,7 @@ class Bhattacharyya(Divergence):
     """
 
     name = "bhattacharyya"
+    unit = "nats"
     formula = r"-\log \sum_i \sqrt{p_i q_i}"
 
     def _on_masses(self, xp: Namespace, *arrays: Array) -> Array:

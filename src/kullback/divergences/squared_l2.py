@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from kullback._ops import Array, Namespace, ops
 from kullback.divergences import logits, simplex
@@ -25,7 +24,7 @@ class SquaredL2(Divergence):
     """
 
     name = "squared_l2"
-    unit: ClassVar[str] = "units of density"
+    unit = "units of density"
     formula = r"\sum_i (p_i - q_i)^2"
 
     def _on_masses(self, xp: Namespace, *arrays: Array) -> Array:

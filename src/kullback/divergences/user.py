@@ -31,6 +31,7 @@ class UserDivergence(FDivergence):
     label: str
     probe: Probe
     flipped: bool = False
+    unit: str = ""  # f does not tell  # type: ignore[assignment]
 
     formula = r"f(t) \text{ as given}"
 
@@ -40,7 +41,7 @@ class UserDivergence(FDivergence):
 
     @property
     def dual(self) -> FDivergence:
-        return UserDivergence(self.label, self.probe, not self.flipped)
+        return UserDivergence(self.label, self.probe, not self.flipped, self.unit)
 
     @property
     def at_zero(self) -> float:
@@ -198,7 +199,8 @@ def from_generator(
     name: str | None = None,
     at_zero: float | None = None,
     at_infinity: float | None = None,
+    unit: str = "",
 ) -> FDivergence:
     """See `FDivergence.from_generator`."""
     label = name or getattr(f, "__name__", "user").replace("<lambda>", "user")
-    return UserDivergence(label, Probe.of(f, derivative, label, at_zero, at_infinity))
+    return UserDivergence(label, Probe.of(f, derivative, label, at_zero, at_infinity), unit=unit)

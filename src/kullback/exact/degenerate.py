@@ -98,7 +98,12 @@ def on_flats(
     f, mapped = reduced(d)
     value = mapped(f.upper_bound)
     return Answer(
-        value, value, value, method="support", notes=("the laws lie on different flats: they share no mass",)
+        value,
+        value,
+        value,
+        method="support",
+        unit=d.unit,
+        notes=("the laws lie on different flats: they share no mass",),
     )
 
 

@@ -52,13 +52,13 @@ def between(
     order: a closed form registered for the pair; exponential families, whose KL divergence gives every power and Rényi
     divergence; independent products and shared invertible maps; what the supports alone decide; enumeration of discrete
     laws; adaptive quadrature on the line and the plane; certified bounds for mixtures; Monte Carlo with `draws` draws
-    and an interval. The answer's `kind` says which it was, and `kind=` asks for one of them. In nats, in double
-    precision; batches broadcast. Nouns that are no f-divergence (`wasserstein`, `fisher`, `squared_l2`, `mmd`,
-    `energy_distance`, `chernoff`, `renyi(inf)`) are answered from quantiles, scores, overlaps or atoms instead, in the
-    unit that the answer names. Closed forms of torch and JAX parameters carry gradients, inside jit too, and nothing
-    else does: a note says so, and parameters without values are refused. A normal law whose covariance is singular is
-    refused, unless `degenerate="pseudo"` says to compare two of them on the flat that they share; on different flats
-    they share no mass.
+    and an interval. The answer's `kind` says which it was, and `kind=` asks for one of them. In the unit of `d`, in
+    double precision; batches broadcast. Nouns that are no f-divergence (`wasserstein`, `fisher`, `squared_l2`, `mmd`,
+    `energy_distance`, `chernoff`, `renyi(inf)`) are answered from quantiles, scores, overlaps or atoms instead. Closed
+    forms of torch and JAX parameters carry gradients, inside jit too, and nothing else does: a note says so, and
+    parameters without values are refused. A normal law whose covariance is singular is refused, unless
+    `degenerate="pseudo"` says to compare two of them on the flat that they share; on different flats they share no
+    mass.
 
     Raises `UnsupportedPairError` where the kind asked for cannot be had, listing what can; `InvalidInputError` naming
     the parameter that is outside its domain; `ShapeError`; `DTypeError` for laws of two libraries; `ConvergenceError`.
@@ -85,9 +85,9 @@ def between(
     refuse_traced(d, p, q)
     batch = np.broadcast_shapes(p.batch, q.batch)
     if not batch:
-        return _noted(_single(d, p.at(()), q.at(()), kind, draws, seed), p, q)
+        return _noted(_single(d, p.at(()), q.at(()), kind, draws, seed), d, p, q)
     answers = [_single(d, p.at(i), q.at(i), kind, draws, seed) for i in np.ndindex(*batch)]
-    return _noted(_stacked(answers, batch), p, q)
+    return _noted(_stacked(answers, batch), d, p, q)
 
 
 def _exact(d: Noun, found: Closed) -> Answer:
@@ -201,7 +201,9 @@ def _stacked(answers: list[Answer], batch: tuple[int, ...]) -> Answer:
     return replace(weakest, **made, notes=notes)
 
 
-def _noted(answer: Answer, p: Law, q: Law) -> Answer:
+def _noted(answer: Answer, d: Noun, p: Law, q: Law) -> Answer:
+    """The answer in the divergence's own unit: what it was computed by may have another."""
+    answer = replace(answer, unit=d.unit)
     if any(getattr(x, "requires_grad", False) for x in (*p.arrays, *q.arrays)):
         return replace(answer, notes=(*answer.notes, "no gradient: only closed forms carry one"))
     return answer

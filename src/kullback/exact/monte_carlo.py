@@ -72,7 +72,9 @@ def sampled(
     if inner.value == math.inf and inner.low < math.inf:
         draws, _, _ = drawn(f, log_p, log_q, drawn_from, log_weights)
         value = scale * _log_mean(draws, order if drawn_from == "q" else 1.0 - order) / (order - 1.0)
-        return replace(inner, value=value, notes=(*inner.notes, "average of powers in logarithms"))
+        return replace(
+            inner, value=value, unit="nats", notes=(*inner.notes, "average of powers in logarithms")
+        )
     return _mapped(inner, order, scale)
 
 
@@ -102,7 +104,7 @@ def _answer(
                 *notes,
                 f"infinite: the density of {other} is 0 at {empty} of {n} points drawn from {drawn_from}",
             )
-            return Answer(math.inf, math.inf, math.inf, level, "monte-carlo", method, n, notes=notes)
+            return Answer(math.inf, math.inf, math.inf, level, "monte-carlo", method, n, d.unit, notes)
         mean = estimator.mean(draws)
         told, reason = _trust(draws, s, mean, estimator)
     notes = (*notes, *mean.notes, *told)
@@ -112,7 +114,7 @@ def _answer(
         half = float(stdtrit(mean.freedom, 0.5 + 0.5 * level)) * mean.error
         low, high = mean.value - half, mean.value + half
         notes = (*notes, f"standard error {mean.error:.3g}")
-    return Answer(mean.value, low, high, level, "monte-carlo", method, n, notes=notes)
+    return Answer(mean.value, low, high, level, "monte-carlo", method, n, d.unit, notes)
 
 
 def drawn(

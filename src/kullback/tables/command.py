@@ -35,7 +35,10 @@ NotNames = Annotated[
 Alpha = Annotated[float, typer.Option(help="level of the tests, after the correction over the columns")]
 Level = Annotated[float, typer.Option(help="level of the intervals")]
 MinEffect = Annotated[
-    float, typer.Option(help="smallest divergence that counts, in nats; the default is 0.01 bit")
+    float,
+    typer.Option(
+        help="smallest divergence that counts, in nats or whatever the measure has; the default is 0.01 bit"
+    ),
 ]
 Adjust = Annotated[str, typer.Option(help=f"correction over the columns: {', '.join(adjustments.NAMES)}")]
 Permutations = Annotated[int, typer.Option(help="draws of the permutation test")]

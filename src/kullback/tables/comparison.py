@@ -49,8 +49,8 @@ def compare(
     cells. Each column is cut into cells as `cut` says, both tables are counted on them, and all else follows from the
     counts: `measure` without its bias and with a `level` interval, an exact permutation p-value (`permutations` draws,
     up to a hundred times as many where a verdict hangs on it), `adjust` over the columns, and a verdict. `min_effect`
-    is the smallest divergence that matters, in nats (by default 0.01 bit): a column drifts if q ≤ `alpha` and the
-    interval lies above it, is the same if the interval lies below it, and else there are too few rows to tell.
+    is the smallest divergence that matters, in its unit (by default 0.01 bit, 0.00693): a column drifts if q ≤ `alpha`
+    and the interval lies above it, is the same if the interval lies below it, and else there are too few rows to tell.
     Missing values are a cell like any other. A column that cannot be compared is listed with the reason.
 
     Rows count as independent: repeated rows of one person, or rows in time, make intervals and p-values too sure.
@@ -227,7 +227,7 @@ def _settings(
         if not 0.0 < share < 1.0:
             raise InvalidInputError(f"`{name}` is {share!r}; expected a number between 0 and 1")
     if not 0.0 < min_effect < math.inf:
-        raise InvalidInputError(f"`min_effect` is {min_effect!r}; expected a positive number of nats")
+        raise InvalidInputError(f"`min_effect` is {min_effect!r}; expected a positive, finite number")
     if min_effect > measure.upper_bound:
         raise InvalidInputError(
             f"`min_effect` is {min_effect:.4g}, but {measure.name} is never larger than {measure.upper_bound:.4g}"
@@ -237,6 +237,7 @@ def _settings(
             raise InvalidInputError(f"`{name}` is {number!r}; expected a whole number, {least} or more")
     return Settings(
         measure=measure.name,
+        unit=measure.unit,
         unit_limit=measure.upper_bound,
         level=level,
         alpha=alpha,

@@ -37,7 +37,7 @@ def render(report: Report) -> str:
 
 
 def _header(report: Report) -> str:
-    effect = f"{_safe(report.settings.measure)}, {summary.unit(report)} [{share(report.settings.level)}]"
+    effect = f"{_safe(summary.measured_in(report))} [{share(report.settings.level)}]"
     return f"| | column | verdict | {effect} | q | what changed |\n|---|---|---|---|---|---|"
 
 

@@ -9,7 +9,7 @@ from kullback.divergences.catalogue import catalogue
 from kullback.errors import InvalidInputError
 from kullback.tables import summary
 from kullback.tables.report import Report
-from kullback.wording import amount, count, share, visible
+from kullback.wording import amount, count, share, visible, with_unit
 
 _WORDS = {
     r"\log": "log ", r"\exp": "exp ", r"\sqrt": "√", r"\beta": "β", r"\alpha": "α", r"\lambda": "λ", r"\infty": "∞",
@@ -112,7 +112,7 @@ def _limit(report: Report) -> str:
     limit = report.settings.unit_limit
     if math.isinf(limit):
         return "It has no upper limit, and is infinite where one table has what the other lacks."
-    return f"It is 0 for equal tables and at most {amount(limit)} {summary.unit(report)}."
+    return f"It is 0 for equal tables and at most {with_unit(amount(limit), report.settings.unit)}."
 
 
 def _p_value(report: Report) -> str:
@@ -125,7 +125,7 @@ def _p_value(report: Report) -> str:
 
 def _verdict(report: Report) -> str:
     chosen = report.settings
-    least = f"{amount(chosen.min_effect)} {summary.unit(report)}"
+    least = summary.least(report)
     return (
         f"Drift: q ≤ {amount(chosen.alpha)}, and the whole interval at or above {least}. Same: the whole "
         f"interval below {least}, so a difference that counts is ruled out. Can't tell: neither; the rows needed "
@@ -141,7 +141,7 @@ def settings(report: Report) -> list[tuple[str, str]]:
         ("bins", count(chosen.bins)),
         ("alpha", amount(chosen.alpha)),
         ("adjust", visible(chosen.adjust, 20)),
-        ("min effect", f"{amount(chosen.min_effect)} {summary.unit(report)}"),
+        ("min effect", summary.least(report)),
         ("level", share(chosen.level)),
         ("permutations", count(chosen.permutations)),
         ("seed", str(chosen.seed)),

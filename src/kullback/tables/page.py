@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kullback.errors import MissingDependencyError
 from kullback.tables import drawing, method, summary
 from kullback.tables.report import Column, Report, Table, Verdict
-from kullback.wording import amount, chance, count, file_name, label, several, share, visible
+from kullback.wording import amount, chance, count, file_name, label, several, share, visible, with_unit
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -82,7 +82,7 @@ def _page(report: Report) -> dict[str, Any]:
         "after": _side(report.after),
         "notes": [visible(note, 400) for note in report.notes],
         "rule": _rule(report),
-        "effect_title": f"{visible(settings.measure, 24)} [{share(settings.level)}], {summary.unit(report)}",
+        "effect_title": f"{summary.measured_in(report)} [{share(settings.level)}]",
         "ticks": scale.ticks(),
         "least": scale.place(settings.min_effect),
         "rows": [_row(column, scale, i < len(drawn), i) for i, column in enumerate(report.columns)],
@@ -107,7 +107,7 @@ def _rule(report: Report) -> str:
     return (
         f"Drift: beyond chance (q ≤ {amount(chosen.alpha)}), and the whole {share(chosen.level)} interval on or right "
         "of the dashed line, the smallest difference that counts "
-        f"({amount(chosen.min_effect)} {summary.unit(report)}). Same: the whole interval left of it. "
+        f"({summary.least(report)}). Same: the whole interval left of it. "
         "Otherwise there are too few rows to tell."
     )
 
@@ -173,13 +173,13 @@ def _facts(column: Column) -> list[tuple[str, str]]:
     answer = column.divergence
     missing = [_share_of(column.missing_before, column.before), _share_of(column.missing_after, column.after)]
     return [
-        ("difference", f"{summary.effect(column)} {answer.unit}"),
+        ("difference", with_unit(summary.effect(column), answer.unit)),
         ("p, and q over all columns", f"{chance(column.p_value)}, {chance(column.q_value)}"),
         (
             "best guess of the table from one value",
             f"{share(min(max(column.accuracy.value, 0.5), 1.0))} right",
         ),
-        ("smallest difference these rows show", f"{amount(column.detectable, 2)} {answer.unit}"),
+        ("smallest difference these rows show", with_unit(amount(column.detectable, 2), answer.unit)),
         ("rows", f"{count(column.before)} → {count(column.after)}"),
         ("missing", " → ".join(missing)),
     ]

@@ -13,7 +13,7 @@ from kullback.divergences import FDivergence
 from kullback.estimators.counts import sparse, statistics
 from kullback.tables.cells import CategoryCells
 from kullback.tables.report import Settings
-from kullback.wording import amount, count, several, share, visible
+from kullback.wording import amount, count, several, share, visible, with_unit
 
 if TYPE_CHECKING:
     from kullback.tables.columns import Measured, Pair
@@ -56,7 +56,7 @@ def notes(measured: Measured, measure: FDivergence, q_value: float, settings: Se
     ]
     answer = measured.divergence
     if q_value <= settings.alpha and answer.low < settings.min_effect:
-        size = f"{amount(settings.min_effect)} {answer.unit}"
+        size = with_unit(amount(settings.min_effect), settings.unit)
         what = (
             f"it is smaller than {size}"
             if answer.high < settings.min_effect
@@ -87,9 +87,10 @@ def _infinite(pair: Pair, measure: FDivergence) -> Iterator[str]:
         return
     kept = ~lacking
     if a[kept].sum() and b[kept].sum():
-        yield f"on the cells that both have it is {amount(statistics.plugin(measure, a[kept], b[kept]))} nats"
-    with_prior = measure(statistics.smoothed(a), statistics.smoothed(b))
-    yield f"with half a row added to every cell (Jeffreys' prior) it is {amount(float(with_prior))} nats"
+        shared = amount(statistics.plugin(measure, a[kept], b[kept]))
+        yield f"on the cells that both have it is {with_unit(shared, measure.unit)}"
+    with_prior = amount(float(measure(statistics.smoothed(a), statistics.smoothed(b))))
+    yield f"with half a row added to every cell (Jeffreys' prior) it is {with_unit(with_prior, measure.unit)}"
 
 
 def _shared_cells(pair: Pair, measure: FDivergence) -> Iterator[str]:
@@ -97,7 +98,7 @@ def _shared_cells(pair: Pair, measure: FDivergence) -> Iterator[str]:
         return
     before, after = pair.shared
     hidden = pair.hidden(measure)
-    most = f"at most {amount(hidden)} nats" if math.isfinite(hidden) else "any divergence"
+    most = f"at most {with_unit(amount(hidden), measure.unit)}" if math.isfinite(hidden) else "any divergence"
     own = several(
         len(pair.cells.named), "category has a cell of its own", "categories have cells of their own"
     )

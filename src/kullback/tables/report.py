@@ -26,7 +26,7 @@ class Cell:
     label: str
     before: int
     after: int
-    contribution: float  # this cell's share of the divergence, in nats
+    contribution: float  # this cell's share of the divergence
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Column:
     missing_before: int
     missing_after: int
     cells: tuple[Cell, ...]
-    divergence: Answer  # bias-corrected, with its interval, in nats
+    divergence: Answer  # bias-corrected, with its interval
     plugin: float  # the same before the correction of its bias
     p_value: float  # exact, by permutation of the counts
     q_value: float  # after the correction over columns
     accuracy: Answer  # best possible accuracy of telling the tables apart, (1 + TV)/2
-    detectable: float  # smallest divergence that this many rows would show, in nats
+    detectable: float  # smallest divergence that this many rows would show
     verdict: Verdict
     rows_needed: int | None  # per table, where the verdict is "can't tell"
     new: tuple[str, ...]  # categories of `after` that `before` lacks
@@ -77,10 +77,11 @@ class Settings:
     """Every choice that the numbers depend on."""
 
     measure: str
-    unit_limit: float  # upper limit of the measure in nats, math.inf where it has none
+    unit: str  # of the measure: nats, or none for a pure number
+    unit_limit: float  # upper limit of the measure, math.inf where it has none
     level: float
     alpha: float
-    min_effect: float  # in nats
+    min_effect: float  # in the unit of the measure
     adjust: str
     bins: int
     permutations: int

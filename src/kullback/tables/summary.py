@@ -6,7 +6,18 @@ import math
 from collections.abc import Sequence
 
 from kullback.tables.report import Cell, Column, Report, Table, Verdict
-from kullback.wording import amount, chance, count, estimate, file_name, label, several, share, visible
+from kullback.wording import (
+    amount,
+    chance,
+    count,
+    estimate,
+    file_name,
+    label,
+    several,
+    share,
+    visible,
+    with_unit,
+)
 
 _ADJUSTED = {
     "bh": "Benjamini–Hochberg: of the columns called drifting, at most {alpha} are expected to be false alarms",
@@ -51,11 +62,10 @@ def side(table: Table) -> str:
 
 def rule(report: Report) -> str:
     """When a column counts as drifting, as the same, or as neither."""
-    chosen = report.settings
-    least = f"{amount(chosen.min_effect)} {unit(report)}"
+    size = least(report)
     return (
-        f"drift: q ≤ {amount(chosen.alpha)} and the whole interval ≥ {least}; "
-        f"same: the whole interval < {least}; else can't tell"
+        f"drift: q ≤ {amount(report.settings.alpha)} and the whole interval ≥ {size}; "
+        f"same: the whole interval < {size}; else can't tell"
     )
 
 
@@ -65,9 +75,14 @@ def correction(report: Report) -> str:
     return promise.format(alpha=share(report.settings.alpha))
 
 
-def unit(report: Report) -> str:
-    """The unit of the effects; nats where no column tells."""
-    return next((column.divergence.unit for column in report.columns), "nats")
+def measured_in(report: Report) -> str:
+    """The measure with its unit, as a title."""
+    return ", ".join(filter(None, (visible(report.settings.measure, 24), report.settings.unit)))
+
+
+def least(report: Report) -> str:
+    """The smallest difference that counts."""
+    return with_unit(amount(report.settings.min_effect), report.settings.unit)
 
 
 def effect(column: Column) -> str:

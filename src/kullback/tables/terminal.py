@@ -57,9 +57,7 @@ class _Layout:
 
     def __init__(self, columns: Sequence[Column], report: Report, width: int) -> None:
         self.effects = [summary.effect(column) for column in columns]
-        self.effect_title = (
-            f"{visible(report.settings.measure, 24)}, {summary.unit(report)} [{share(report.settings.level)}]"
-        )
+        self.effect_title = f"{summary.measured_in(report)} [{share(report.settings.level)}]"
         effect = max(map(len, [*self.effects, self.effect_title]))
         self.widths = {"verdict": 10, "effect": effect, "q": 7, "before": _SPARK, "after": _SPARK}
         while self._used() + _NAME[0] > width and len(self.widths) > 1:

@@ -70,7 +70,7 @@ def estimate(measure: FDivergence, a: Counts, b: Counts, level: float, *, hidden
     method = "counts, bias-corrected, noncentral chi-square"
     # an estimate below 0 is what the data said; its interval then starts there
     ends = min(low, value, limit), min(max(low, high), limit)
-    return Answer(value, *ends, level=level, kind="estimate", method=method, n=n)
+    return Answer(value, *ends, level=level, kind="estimate", method=method, n=n, unit=measure.unit)
 
 
 def plugin(measure: FDivergence, a: Counts, b: Counts) -> float:
