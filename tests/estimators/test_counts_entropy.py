@@ -234,6 +234,35 @@ def covered(method: CountedEntropy | NSB, p: np.ndarray, n: int, times: int, see
     return held / times
 
 
+@pytest.mark.parametrize("p", [[0.5, 0.5], [0.6, 0.3, 0.1], [0.5, 0.3, 0.15, 0.05], [0.997, 0.003]])
+@pytest.mark.parametrize("method", [MillerMadow(), ChaoWangJost()], ids=lambda m: m.name)
+def test_intervals_of_few_rows_hold_exactly(method: CountedEntropy, p: list[float]) -> None:
+    """Over all samples of 14 rows, with classes that many of them lack."""
+    truth = entropy(np.array(p))
+
+    def holds(t: Tally) -> float:
+        found = answer(method.of_tally(t), method="", n=14, level=0.95)
+        return float(found.low <= truth <= found.high)
+
+    assert mean_over_samples(holds, p, 14) >= 0.93
+
+
+def test_a_rare_class_is_allowed_for() -> None:
+    found = kb.entropy(["a"] * 150 + ["b"] * 150, method=MillerMadow())
+    share = 1 - 0.025 ** (1 / 300)
+    assert found.high == pytest.approx(
+        entropy(np.array([share, 1 - share])) + (1 - share) * found.value, rel=1e-12
+    )
+
+
+def test_fewer_than_ten_rows_leave_no_interval() -> None:
+    for rows in (["a"], ["a", "a", "b", "b", "c", "c"], ["a"] * 9):
+        found = kb.entropy(rows)
+        assert (found.low, found.high) == (-math.inf, math.inf)
+        assert "not seen may outweigh" in found.notes[0]
+    assert kb.entropy(["a"] * 9, method=NSB(classes=1)).high == 0.0
+
+
 @pytest.mark.parametrize("method", [MillerMadow(), ChaoWangJost(), NSB(classes=20)], ids=lambda m: m.name)
 @pytest.mark.parametrize("law", ["uniform", "geometric"])
 def test_intervals_cover(method: CountedEntropy | NSB, law: str) -> None:

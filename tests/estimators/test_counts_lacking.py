@@ -156,6 +156,58 @@ def test_intervals_hold_where_a_cell_may_be_empty(d: FDivergence) -> None:
     assert held >= 0.89
 
 
+@pytest.mark.parametrize("d", [kb.kl, kb.squared_hellinger], ids=lambda d: d.name)
+def test_intervals_hold_where_rows_are_unseen_and_finite(d: FDivergence) -> None:
+    """Nearly a function: cells off the diagonal mostly have no rows, and not because there never are any."""
+    p = 0.97 * np.diag([0.3, 0.3, 0.4]) + 0.03 / 9
+    assert low_ends(d, p, 200, 60, 4)[0] >= 0.89
+
+
+def test_few_rows_in_every_cell_have_an_interval() -> None:
+    table = np.array([[4, 3, 4], [3, 4, 3], [3, 3, 3]])
+    found = asked(kb.kl, table)
+    assert found.low == found.value < 0.0 < found.high < 0.5
+    gone = table.copy()
+    gone[0, 0] = 0
+    told = asked(kb.kl, gone)
+    assert told.low == -math.inf
+    assert "rows are few for the table: 26 on 4 degrees" in told.notes[0]
+
+
+@pytest.mark.parametrize("own", [0.0, 0.4])
+def test_intervals_of_few_rows_hold(own: float) -> None:
+    p = own * np.eye(3) / 3 + (1 - own) / 9
+    rng, exact, held = np.random.default_rng(8), truth(kb.kl, own * np.eye(3) / 3 + (1 - own) / 9), []
+    for _ in range(100):
+        found = of_table(kb.kl, table_of(p, 30, rng))
+        if not found.distrust:
+            assert found.interval is not None
+            low, high = found.interval(0.95)
+            held.append(low <= exact + 1e-13 and exact <= high)
+    assert len(held) > 30
+    assert np.mean(held) >= 0.89
+
+
+@pytest.mark.parametrize("d", ALL, ids=lambda d: d.name)
+def test_one_class_may_have_hidden_another(d: FDivergence) -> None:
+    rng = np.random.default_rng(6)
+    x, y = ["a"] * 40, rng.integers(0, 3, 40).astype(str)
+    found = kb.mutual_information(x, y, divergence=d)
+    share = 1 - 0.025 ** (1 / 40)
+    assert (found.low, found.value) == (0.0, 0.0)
+    assert found.high >= float(d.entropy([share, 1 - share])) * (1 - 1e-12)
+    assert math.isinf(found.high) == (math.isinf(d.at_zero) or d.dual.power_at_zero > 1)
+
+
+def test_a_row_or_a_class_of_its_own_for_each_tells_nothing_for_certain() -> None:
+    one = kb.mutual_information(["a"], ["b"])
+    assert (one.value, one.low, one.high) == (0.0, -math.inf, math.inf)
+    z = [str(i) for i in range(40)]
+    each = kb.mutual_information(["a", "b"] * 20, ["u", "u", "v", "v"] * 10, given=z)
+    assert (each.value, each.high) == (0.0, math.inf)
+    assert "1 rows" in each.notes[0]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("d", ENDLESS, ids=lambda d: d.name)
 @pytest.mark.parametrize("n", [120, 400, 2000])

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from kullback.estimators.counts import noncentral, shannon
-from kullback.estimators.counts.tally import Tally, count, tally
+from kullback.estimators.counts.tally import LEAST_ROWS, Tally, count, tally, unseen_share
 from kullback.estimators.method import EntropyMethod, Estimate, Interval
 from kullback.estimators.problem import OneSample
 
@@ -42,8 +42,8 @@ class CountedEntropy(EntropyMethod):
         error = math.sqrt(max(self._variance(t), _second_order(t)))
         left = self._bias_left(t, value)
         notes, distrust = _told(t, self._least_coverage)
-        interval = None if t.occurring(1) else _matched(t, value, error, left)
-        return Estimate(value, error, left, interval, distrust, notes)
+        inner = _normal(value, math.hypot(error, left)) if t.occurring(1) else _matched(t, value, error, left)
+        return Estimate(value, error, left, _with_unseen(t, value, inner), distrust, notes)
 
     def _variance(self, t: Tally) -> float:
         """From leaving out one row at a time; rows of equal classes leave the same behind."""
@@ -214,23 +214,54 @@ def one_class(t: Tally) -> Estimate:
     """An entropy of 0, up to that of a law with a second class that is rare enough to stay unseen."""
 
     def interval(level: float) -> tuple[float, float]:
-        share = -math.expm1(math.log((1.0 - level) / 2.0) / t.n)
-        pair = tally(np.array([share, 1.0 - share]))
-        return 0.0, shannon.plug_in(pair)
+        return 0.0, _one_more(t, 0.0, level)
 
-    return Estimate(0.0, 0.0, interval=interval, notes=("one class only; the upper end allows for a second",))
+    note = "one class only; the upper end allows for a second"
+    return Estimate(0.0, 0.0, interval=interval, distrust=_few(t), notes=(note,))
+
+
+def _normal(value: float, error: float) -> Interval:
+    def interval(level: float) -> tuple[float, float]:
+        reach = float(ndtri(0.5 + level / 2.0)) * error
+        return value - reach, value + reach
+
+    return interval
+
+
+def _with_unseen(t: Tally, value: float, inner: Interval) -> Interval:
+    """With room at the upper end for a class that is rare enough to stay unseen, as where there is one class only."""
+
+    def interval(level: float) -> tuple[float, float]:
+        low, high = inner(level)
+        return low, max(high, _one_more(t, value, level))
+
+    return interval
+
+
+def _one_more(t: Tally, value: float, level: float) -> float:
+    """The entropy with a further class, as likely as one without rows can be, and no likelier than the others."""
+    share = min(unseen_share(t.n, level), 1.0 / (t.classes + 1))
+    return shannon.plug_in(tally(np.array([share, 1.0 - share]))) + (1.0 - share) * value
+
+
+def _few(t: Tally) -> str:
+    if t.n >= LEAST_ROWS:
+        return ""
+    return (
+        f"of {t.n:g} rows, fewer than {LEAST_ROWS}, classes that were not seen may outweigh those that were"
+    )
 
 
 def _told(t: Tally, least: float) -> tuple[tuple[str, ...], str]:
     """Notes about the classes that were not seen, and the reason why they leave no interval."""
     if not t.occurring(1):
-        return (), ""
+        return (), _few(t)
     note = f"classes seen hold {t.coverage:.4g} of the probability (Turing); {t.occurring(1):g} have one row"
     if t.coverage >= least:
-        return (note,), ""
+        return (note,), _few(t)
     return (note,), (
         f"classes that were never seen hold about {1 - t.coverage:.2g} of the probability, and what they add cannot be "
-        "known; more rows, or NSB(classes=K) where the number of classes is known"
+        "known; take more rows, or NSB(classes=K) for K classes whose shares have no heavy tail"
     )
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 from scipy.special import ndtri
 
 from kullback.divergences import FDivergence, kl
 from kullback.estimators.counts import kinked, lacking, noncentral
 from kullback.estimators.counts.crossed import Crossed, at_equality, crossed
+from kullback.estimators.counts.tally import LEAST_ROWS, unseen_share
 from kullback.estimators.method import Estimate, InformationMethod, Interval
 from kullback.estimators.problem import JointSample
 
 _EMPTY = 0.02  # cells expected empty for each degree of freedom, beyond which the chi-square limit is far
+_FULL = 1.0  # cells expected empty up to which a table without any is no rare luck
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Contingency(InformationMethod):
     the plug-in value, with the normal width at both ends, which holds at independence too, and there more often than it
     says. Where f(0) is infinite and a cell has no rows though its row and column have, the value is +inf; its
     lower end is then that of f made straight below the ratio that no rows leave possible, small classes joined, and
-    the permutation test counts such cells as half a row. Where the table is nearly empty there is no interval, and the
+    the permutation test counts such cells as half a row. Where rows are few for the table there is no interval, and the
     permutation test still holds. Refuses continuous columns. Source: [miller1955].
 
     >>> import kullback as kb
@@ -66,7 +69,7 @@ class Contingency(InformationMethod):
 def estimate(measure: FDivergence, table: Crossed) -> Estimate:
     """How far the cells of a table are from independence, and how sure."""
     if table.freedom == 0:
-        return Estimate(0.0, 0.0, notes=("x or y has one class only, and tells nothing",))
+        return _one_line(measure, table)
     found = table.value(measure)
     if not kinked.known(measure):
         return Estimate(found, math.nan, distrust=_unknown(measure))
@@ -78,13 +81,54 @@ def estimate(measure: FDivergence, table: Crossed) -> Estimate:
         return _folded(measure, table, found)
     error = math.sqrt(max(variance - 2.0 * unit * abs(bias), 0.0) + 2.0 * unit * abs(bias))
     notes, distrust = _told(table)
-    return Estimate(
-        found - bias,
-        error,
-        interval=_interval(found, bias, variance, unit),
-        distrust=distrust,
-        notes=notes,
+    interval = _interval(found, bias, variance, unit)
+    if table.empty:
+        interval = _lowered(measure, table, interval)
+    return Estimate(found - bias, error, interval=interval, distrust=distrust, notes=notes)
+
+
+def _one_line(measure: FDivergence, table: Crossed) -> Estimate:
+    """Nothing, up to what a class tells of itself that is rare enough to stay unseen."""
+
+    def interval(level: float) -> tuple[float, float]:
+        most = [
+            unseen_share(n, level / len(table.layers) + 1.0 - 1.0 / len(table.layers)) for n in table.layers
+        ]
+        return 0.0, float(table.layers @ [_largest_entropy(measure, share) for share in most]) / table.n
+
+    note = "x or y has one class only, and tells nothing; the upper end allows for a second"
+    if table.layers.min() >= LEAST_ROWS:
+        return Estimate(0.0, 0.0, interval=interval, notes=(note,))
+    told = (
+        "x or y has one class only"
+        if len(table.layers) == 1
+        else "x or y has one class only in every class of given"
     )
+    return Estimate(
+        0.0,
+        0.0,
+        distrust=f"{told}, in as few as {table.layers.min():g} rows: others may just not have been seen",
+    )
+
+
+def _largest_entropy(measure: FDivergence, most: float) -> float:
+    """What one of two classes tells of itself at most, where the rarer has a share up to `most`."""
+    if math.isinf(measure.at_zero) or measure.dual.power_at_zero > 1:
+        return math.inf
+    shares = np.geomspace(np.finfo(float).eps, min(most, 0.5), 60)
+    return float(np.max(measure.entropy(np.stack([shares, 1.0 - shares], axis=1))))
+
+
+def _lowered(measure: FDivergence, table: Crossed, inner: Interval) -> Interval:
+    """From the lower end of the f that cells without rows may have: no rows do not show that there never are any."""
+
+    def interval(level: float) -> tuple[float, float]:
+        least = lacking.straightened(measure, table, (1.0 - level) / 2.0)
+        found, bias, variance = table.value(least), table.bias(least), table.variance(least)
+        low, high = inner(level)
+        return min(low, _interval(found, bias, variance, at_equality(measure, table.n))(level)[0]), high
+
+    return interval
 
 
 def _endless(measure: FDivergence, table: Crossed) -> Estimate:
@@ -125,14 +169,14 @@ def _unknown(measure: FDivergence) -> str:
 
 
 def _told(table: Crossed) -> tuple[tuple[str, ...], str]:
-    """A note about empty cells, and the reason why they leave no interval."""
+    """A note about cells without rows, and the reason why they leave no interval."""
     empty = table.expected_empty
-    if empty <= _EMPTY * table.freedom:
+    if empty <= _EMPTY * table.freedom or (table.empty == 0.0 and empty <= _FULL):
         return (), ""
     note = f"{len(table.counts)} cells have rows; of independent variables about {empty:.3g} cells would be empty"
     return (note,), (
-        f"the table is nearly empty: {table.n:g} rows on {table.freedom:g} degrees of freedom leave a bias that is not "
-        "known; join classes, or ask for the p-value with permutations=1000"
+        f"rows are few for the table: {table.n:g} on {table.freedom:g} degrees of freedom leave a bias not known; join "
+        "classes, or ask for the p-value with permutations=1000"
     )
 
 

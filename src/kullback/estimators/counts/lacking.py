@@ -38,11 +38,16 @@ def shown(measure: FDivergence, table: Crossed, tail: float) -> tuple[FDivergenc
     probability under `tail`.
     """
     few = joined(table)
-    most = _most_without_rows(few)
+    return straightened(measure, few, tail), few
+
+
+def straightened(measure: FDivergence, table: Crossed, tail: float) -> FDivergence:
+    """f as it is, straight below the ratio that a cell without rows may have: see `shown`."""
+    most = _most_without_rows(table)
     if not most:
-        return measure, few
-    rows = math.log(len(few.rows) * len(few.columns) / tail)
-    return Straight(measure, min(math.log(rows / most), _LEAST)), few
+        return measure
+    rows = math.log(len(table.rows) * len(table.columns) / tail)
+    return Straight(measure, min(math.log(rows / most), _LEAST))
 
 
 def joined(table: Crossed) -> Crossed:

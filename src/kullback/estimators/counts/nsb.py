@@ -81,7 +81,9 @@ class NSB(EntropyMethod):
         """The estimate from the counts of the counts."""
         k = t.classes if self.classes is None else self.classes
         if k == 1:
-            return one_class(t)
+            return (
+                one_class(t) if self.classes is None else Estimate(0.0, 0.0, notes=("one class is possible",))
+            )
         posterior = Posterior(t, k)
         notes, distrust = self._told(t, posterior)
         return Estimate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,6 +15,8 @@ from kullback.estimators.weighting import effective_rows
 Counts = NDArray[np.float64]
 Codes = NDArray[Any]
 Weights = NDArray[np.float64] | None
+
+LEAST_ROWS = 10  # in fewer, classes that were not seen may outweigh those that were
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,15 @@ def tally(counts: Counts) -> Tally:
     """
     sizes, times = np.unique(counts[counts > 0], return_counts=True)
     return Tally(sizes, times.astype(np.float64))
+
+
+def unseen_share(n: float, level: float) -> float:
+    """The probability that a class may have at most of which n rows have none; one of the two tails is its own.
+
+    >>> round(unseen_share(100, 0.95), 4)
+    0.0362
+    """
+    return -math.expm1(math.log((1.0 - level) / 2.0) / n)
 
 
 def count(codes: Codes, classes: int, weights: Weights = None) -> Counts:
