@@ -148,21 +148,56 @@ def test_refusals_and_distrust() -> None:
     assert "never seen" in every.notes[0]
 
 
-@pytest.mark.parametrize("n", [30, 50, 100, 400])
-def test_nsb_has_no_interval_where_a_tail_may_hide(n: int) -> None:
-    """Of Zipf's law on 1000 classes, which fewer rows cannot tell from a Dirichlet law of another entropy."""
-    rng = np.random.default_rng(n)
-    for _ in range(20):
-        found = NSB(1000).of_tally(tally(rng.multinomial(n, zipf(1000)).astype(float)))
-        assert found.distrust
+def spread(law: str, classes: int, rng: np.random.Generator) -> np.ndarray:
+    """Shares from the prior itself, of a heavy tail, and of a few large classes over many equal ones."""
+    if law == "dirichlet":
+        return rng.dirichlet(np.ones(classes))
+    if law == "zipf":
+        return zipf(classes)
+    return np.concatenate([np.full(5, 0.1), np.full(classes - 5, 0.5 / (classes - 5))])
+
+
+@pytest.mark.parametrize("law", ["dirichlet", "zipf", "half"])
+@pytest.mark.parametrize(("classes", "n"), [(200, 100), (1000, 30), (1000, 400)])
+def test_nsb_holds_where_a_tail_may_hide(law: str, classes: int, n: int) -> None:
+    """Fewer rows than classes cannot tell Zipf's law from a Dirichlet law of another entropy."""
+    rng, held, widened, own = np.random.default_rng(n), 0, 0, 0
+    for _ in range(25):
+        p = spread(law, classes, rng)
+        t = tally(rng.multinomial(n, p).astype(float))
+        found = answer(NSB(classes).of_tally(t), method="", n=n, level=0.95)
+        assert math.isfinite(found.low)
+        assert found.high <= math.log(classes) * (1 + 1e-12)
+        held += found.low <= entropy(p) <= found.high
+        low, high = Posterior(t, classes).interval(0.95)
+        own += low <= entropy(p) <= high
+        widened += "the interval allows" in " ".join(found.notes)
+    assert held >= 23
+    assert widened > 0
+    assert law == "dirichlet" or own <= held
 
 
 def test_nsb_covers_equal_classes_of_which_few_are_seen() -> None:
     assert covered(NSB(1000), np.full(1000, 1 / 1000), 50, 60) >= 0.9
-    told = NSB(1000).of_tally(of(*[1] * 48, 2))
-    assert not told.distrust
+    assert "unequal classes" not in " ".join(NSB(1000).of_tally(of(*[1] * 48, 2)).notes)
     told = NSB(1000).of_tally(of(*[1] * 20, 30))
-    assert "unequal classes" in told.distrust
+    assert "unequal classes" in told.notes[-1]
+    assert not told.distrust
+    uneven = NSB(1000).of_tally(tally(np.array([0.9] * 20 + [30.0])))
+    assert "Dirichlet" in uneven.distrust or "unequal" in uneven.distrust
+
+
+def test_the_wide_end_of_nsb_by_hand() -> None:
+    """Half of ten rows alone in their classes, and 94 classes unseen."""
+    t = of(5, 1, 1, 1, 1, 1)
+    found = NSB(100).of_tally(t)
+    assert found.interval is not None
+    seen = min(math.log(6), shannon.plug_in(t) + 5 / 20)
+    m = min((5 + 1.959964 * math.sqrt(5)) / 10, 94 / (94 + math.exp(seen)))
+    by_hand = entropy(np.array([m, 1 - m])) + (1 - m) * seen + m * math.log(94)
+    assert found.interval(0.95)[1] == pytest.approx(
+        max(by_hand, Posterior(t, 100).interval(0.95)[1]), rel=1e-6
+    )
 
 
 def nsb_by_quadrature(counts: list[int]) -> tuple[float, float]:

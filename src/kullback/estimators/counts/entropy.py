@@ -261,7 +261,7 @@ def _told(t: Tally, least: float) -> tuple[tuple[str, ...], str]:
         return (note,), _few(t)
     return (note,), (
         f"classes that were never seen hold about {1 - t.coverage:.2g} of the probability, and what they add cannot be "
-        "known; take more rows, or NSB(classes=K) for K classes whose shares have no heavy tail"
+        "known; take more rows, or NSB(classes=K) where the number of classes is known"
     )
 
 

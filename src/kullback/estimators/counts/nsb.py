@@ -9,12 +9,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import betainc, chdtrc, digamma, gammaln, polygamma
+from scipy.special import betainc, chdtrc, digamma, gammaln, ndtri, polygamma
 
 from kullback.errors import InvalidInputError
-from kullback.estimators.counts.entropy import counted, one_class, refusal
-from kullback.estimators.counts.tally import Tally
-from kullback.estimators.method import EntropyMethod, Estimate
+from kullback.estimators.counts import shannon
+from kullback.estimators.counts.entropy import ChaoWangJost, counted, one_class, refusal
+from kullback.estimators.counts.tally import Tally, tally
+from kullback.estimators.method import EntropyMethod, Estimate, Interval
 from kullback.estimators.problem import OneSample
 
 Array = NDArray[np.float64]
@@ -41,10 +42,13 @@ class NSB(EntropyMethod):
     is too few where some have one row only, and no interval is given then. The standard error is the posterior's
     standard deviation and the interval its quantiles, each β's law of H taken as a beta law on [0, log K] of the same
     mean and variance. Good with far fewer rows than classes, where the shares are not far from a Dirichlet law; a
-    heavy tail, such as Zipf's, is not. So there is no interval where the counts contradict such a law, nor where rows
-    are fewer than classes, those seen hold under 3/4 of the probability and are not equally likely: the prior decides
-    then how the rest is spread. Raises `InvalidInputError` for `classes` below 1.
-    Source: [nemenman2002], [archer2014].
+    heavy tail, such as Zipf's, is not. So where the counts contradict such a law, or where rows are fewer than classes,
+    those seen hold under 3/4 of the probability and are not equally likely, the prior decides how the rest is spread:
+    the interval then also reaches from the lower end of `ChaoWangJost` to what the classes that were not seen add at
+    most, $h(m) + (1 - m) H_\text{seen} + m \log(K - K_\text{seen})$, m being their largest probability by Turing.
+    It is two or three times as wide then and holds for heavy tails too. Weights that are not whole numbers leave none
+    there. Raises `InvalidInputError` for `classes` below 1.
+    Source: [nemenman2002], [archer2014], [chao2013].
 
     >>> import kullback as kb
     >>> from kullback.estimators import NSB
@@ -85,16 +89,21 @@ class NSB(EntropyMethod):
                 one_class(t) if self.classes is None else Estimate(0.0, 0.0, notes=("one class is possible",))
             )
         posterior = Posterior(t, k)
-        notes, distrust = self._told(t, posterior)
+        notes, distrust = self._told(t)
+        interval, doubt = posterior.interval, posterior.doubt
+        if doubt and t.whole:
+            interval = _for_any_tail(posterior)
+            notes = (
+                *notes,
+                f"{doubt}; the interval allows for any other spread of the classes that were not seen",
+            )
+        elif doubt:
+            distrust = distrust or doubt
         return Estimate(
-            posterior.mean,
-            posterior.deviation,
-            interval=posterior.interval,
-            distrust=distrust,
-            notes=notes,
+            posterior.mean, posterior.deviation, interval=interval, distrust=distrust, notes=notes
         )
 
-    def _told(self, t: Tally, posterior: Posterior) -> tuple[tuple[str, ...], str]:
+    def _told(self, t: Tally) -> tuple[tuple[str, ...], str]:
         """Notes, and the reason against the interval, if any."""
         notes = () if self.classes else (f"classes: the {t.classes} that occur",)
         if t.coverage < _HALF:
@@ -106,16 +115,6 @@ class NSB(EntropyMethod):
             return (
                 notes,
                 "classes with one row tell of others that were not seen; state how many there are, NSB(K)",
-            )
-        if abs(posterior.surprise) > _SURPRISE:
-            return notes, (
-                f"{t.occurring(1):g} classes have one row, {posterior.surprise:+.1f} standard deviations from what a "
-                "Dirichlet prior expects: the shares are no draw of one; take ChaoWangJost()"
-            )
-        if t.n < posterior.k and t.coverage < _TOLD and not posterior.equal_classes_fit(_UNEQUAL):
-            return notes, (
-                f"{t.n:g} rows for {posterior.k} unequal classes, of which those seen hold {t.coverage:.2g} of the "
-                "probability: how the rest is spread is the prior's guess; take more rows, or fewer classes"
             )
         return notes, ""
 
@@ -174,6 +173,22 @@ class Posterior:
         spread = mean + float(weight @ (expected - mean) ** 2)
         return (self.t.occurring(1) - mean) / math.sqrt(spread) if spread > 0 else 0.0
 
+    @property
+    def doubt(self) -> str:
+        """Why the shares may be no draw of the prior; empty where the rows tell that much."""
+        t = self.t
+        if abs(self.surprise) > _SURPRISE:
+            return (
+                f"{t.occurring(1):g} classes have one row, {self.surprise:+.1f} standard deviations from what a "
+                "Dirichlet prior expects: the shares are no draw of one"
+            )
+        if t.n < self.k and t.coverage < _TOLD and not self.equal_classes_fit(_UNEQUAL):
+            return (
+                f"{t.n:g} rows for {self.k} unequal classes, of which those seen hold {t.coverage:.2g} of the "
+                "probability: how the rest is spread is the prior's guess"
+            )
+        return ""
+
     @cached_property
     def mean(self) -> float:
         """The posterior mean of the entropy."""
@@ -214,6 +229,35 @@ class Posterior:
         if excess(top) <= 0:
             return top
         return float(brentq(excess, 0.0, top, xtol=1e-14))  # pyright: ignore[reportArgumentType]
+
+
+def _for_any_tail(posterior: Posterior) -> Interval:
+    """From what many rare classes hide at least to what they add at most; the posterior's own where that is wider."""
+    t, k = posterior.t, posterior.k
+
+    def interval(level: float) -> tuple[float, float]:
+        low, high = posterior.interval(level)
+        least = ChaoWangJost().of_tally(t)
+        z = float(ndtri(0.5 + level / 2.0))
+        reach = z * math.hypot(least.standard_error, least.bias_error)
+        return min(low, least.value - reach), max(high, min(_most_spread(t, k, z), math.log(k)))
+
+    return interval
+
+
+def _most_spread(t: Tally, k: int, z: float) -> float:
+    """The entropy if all classes without rows are equally likely, and together as likely as they can be."""
+    seen = min(math.log(t.classes), shannon.plug_in(t) + shannon.first_bias(t))
+    left, singles = k - t.classes, t.occurring(1)
+    most = (singles + z * math.sqrt(singles + 2.0 * t.occurring(2))) / t.n
+    unseen = min(most, left / (left + math.exp(seen)))  # beyond it the entropy falls again
+    if unseen == 0.0:
+        return seen
+    return (
+        shannon.plug_in(tally(np.array([unseen, 1.0 - unseen])))
+        + (1.0 - unseen) * seen
+        + unseen * math.log(left)
+    )
 
 
 def _prior(beta: Array, k: int) -> Array:
