@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 import kullback as kb
@@ -152,9 +153,12 @@ def test_frames_with_two_columns_of_one_name_are_refused() -> None:
         kb.entropy(twice.set_axis([0, "0"], axis=1))
 
 
-def test_a_series_without_a_value_has_every_row_missing() -> None:
+@pytest.mark.parametrize(
+    "nothing", [pl.Series([None] * 3), pa.chunked_array([pa.nulls(3)]), pd.Series([None] * 3), [None] * 3]
+)
+def test_a_series_without_a_value_has_every_row_missing(nothing: Any) -> None:
     with raises(kb.InvalidInputError, "every row has a missing"):
-        kb.entropy(pl.Series([None, None, None]), missing="drop")
+        kb.entropy(nothing, missing="drop")
 
 
 VERBS = [

@@ -131,6 +131,11 @@ def test_what_cannot_be_meant_is_refused(asked: dict[str, Any], told: str) -> No
         screened(pl.DataFrame(TABLE), **asked)
 
 
+def test_a_name_in_other_letters_is_found_close() -> None:
+    with raises(kb.InvalidInputError, "no column is called 'bmi'", "close to it: 'BMI'"):
+        screened({"BMI": Y, "near": Y}, target="bmi")
+
+
 def test_kinds_are_a_mapping() -> None:
     with raises(kb.DTypeError, "kinds is 'discrete'; expected a mapping"):
         screened(TABLE, kinds="discrete")

@@ -47,8 +47,6 @@ def series_column(name: str, series: nw.Series[Any]) -> Column:
     if kind in (nw.String, nw.Categorical, nw.Enum):
         text = np.where(missing, "", np.asarray(series.cast(nw.String).to_numpy(), dtype=object))
         return Column(name, text.astype(str), missing, "discrete")
-    if kind == nw.Unknown and missing.all():
-        return Column(name, np.zeros(len(missing)), missing, "continuous")
     if kind.is_temporal() or kind in (nw.Object, nw.Unknown):
         return column(name, np.asarray(series.to_numpy()), missing)
     raise DTypeError(f"{name} is of type {kind}: convert it to numbers, text or booleans")
