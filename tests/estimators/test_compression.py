@@ -100,6 +100,10 @@ def test_errors_say_what_to_do() -> None:
         mutual_information(x, y, method=Normal(), compress="pca")  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError, match="41 components of 40 columns"):
         mutual_information(x, y, method=Normal(), compress=PrincipalComponents(components=41))
+    with pytest.raises(
+        InvalidInputError, match=r"2 components of 1 column and .*: there are at most 1; .* a pair"
+    ):
+        mutual_information(x[:, 0], y, method=Normal(), compress=PrincipalComponents(components=2))
     with pytest.raises(InvalidInputError, match="every row is the same"):
         mutual_information(np.ones((30, 2)), y, method=Normal(), compress=PrincipalComponents(components=1))
     with pytest.raises(InvalidInputError, match="no weights"):

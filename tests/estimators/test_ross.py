@@ -124,6 +124,14 @@ def test_classes_of_few_members_are_told_and_leave_no_bias():
     assert abs(np.mean(values)) < 3.5 * np.std(values) / math.sqrt(20)
 
 
+def test_rows_of_which_nothing_is_left_are_no_constant():
+    found = kb.mutual_information([0.1, 0.2, 0.3, 0.4, 0.5], ["a", "a", "a", "b", "b"], method=Ross())
+    assert found.notes[0] == "2 rows of 1 class with 1 or 2 rows left out"
+    assert "no two classes" in found.notes[1]
+    alike = kb.mutual_information([0.5] * 6, ["a", "a", "a", "b", "b", "b"], method=Ross())
+    assert "a constant carries no information" in alike.notes[0]
+
+
 def test_the_entropy_of_the_classes_is_the_ceiling_that_a_note_tells():
     x = np.concatenate([np.arange(50.0), 1000 + np.arange(50.0)])
     answer = kb.mutual_information(x, ["a"] * 50 + ["b"] * 50, method=Ross(k=3))

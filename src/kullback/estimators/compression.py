@@ -13,6 +13,7 @@ from kullback.errors import DTypeError, InvalidInputError, MissingDependencyErro
 from kullback.estimators.critics.settings import Training
 from kullback.estimators.problem import JointSample
 from kullback.estimators.samples import Sample
+from kullback.wording import several
 
 Floats = NDArray[np.float64]
 _PROCESSING = (
@@ -72,7 +73,11 @@ class PrincipalComponents(Compressor):
         shares = np.cumsum(variance) / variance.sum()
         count = self.components or min(1 + int(np.sum(shares < self.share)), len(shares))
         if count > len(shares):
-            raise InvalidInputError(f"{count} components of {values.shape[1]} columns and {len(values)} rows")
+            raise InvalidInputError(
+                f"{several(count, 'component')} of {several(values.shape[1], 'column')} and "
+                f"{several(len(values), 'row')}: there are at most {len(shares)}; where x and y differ, give a pair, "
+                f"such as compress=(PrincipalComponents({len(shares)}), None)"
+            )
         kept = directions[:count]
         # an eigenvector's sign is anyone's choice: the largest entry is made positive
         signs = np.sign(kept[np.arange(count), np.argmax(np.abs(kept), axis=1)])
@@ -143,5 +148,5 @@ def _smaller(
     rng = np.random.default_rng([problem.seed, stream])
     values, told = compressor.codes(s.values, problem.weights, rng)
     return replace(s, values=np.ascontiguousarray(values), shift=None), (
-        f"`{s.name}`: {s.dimension} columns compressed to {told}",
+        f"`{s.name}`: {several(s.dimension, 'column')} compressed to {told}",
     )

@@ -14,6 +14,7 @@ from scipy.special import digamma, ndtri
 
 from kullback.estimators.problem import Weights
 from kullback.estimators.weighting import effective_rows, placed, shares
+from kullback.wording import several
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -104,7 +105,7 @@ def between_columns(x: Floats, y: Floats, z: Floats, *, weights: Weights = None,
     kept_x, q_x = _independent(x - share @ x, root, basis)
     kept_y, q_y = _independent(y - share @ y, root, basis)
     gone = x.shape[1] + y.shape[1] - kept_x.shape[1] - kept_y.shape[1]
-    told = (f"{gone} columns that depend linearly on others left out",) if gone else ()
+    told = _left_out(gone)
     dx, dy, dz = kept_x.shape[1], kept_y.shape[1], condition.shape[1]
     if not dx or not dy:
         return Fit(0.0, notes=told)
@@ -126,6 +127,10 @@ def between_columns(x: Floats, y: Floats, z: Floats, *, weights: Weights = None,
     return Fit(raw, bias, dx * dy, dx + dy + dz, effective_rows(weights, n), influence, told)
 
 
+def _left_out(gone: int) -> tuple[str, ...]:
+    return (f"{several(gone, 'column')} left out: constant, or linear in others",) if gone else ()
+
+
 def between_classes(values: Floats, codes: Codes, *, weights: Weights = None, ranked: bool) -> Fit:
     r"""I(X; C) of columns that are normal in every class, and normal together: the drop of the log-determinant.
 
@@ -136,7 +141,7 @@ def between_classes(values: Floats, codes: Codes, *, weights: Weights = None, ra
     columns, _ = _independent(values - share @ values, np.sqrt(n * share)[:, None], np.empty((n, 0)))
     d = columns.shape[1]
     gone = values.shape[1] - d
-    told = (f"{gone} columns that depend linearly on others left out",) if gone else ()
+    told = _left_out(gone)
     if not d or codes.max() == codes.min():
         return Fit(0.0, notes=told)
     raw, bias, own, pull = _log_determinant(columns, weights)

@@ -13,6 +13,7 @@ from kullback.estimators.neighbour_reference import Reference
 from kullback.estimators.neighbour_ties import atomic, log_distances
 from kullback.estimators.samples import Sample
 from kullback.estimators.trees import Tree
+from kullback.wording import several
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -83,6 +84,6 @@ def enough(s: Sample, k: int | None) -> None:
     least = max(4, s.dimension + 2, 0 if k is None else k + 2)
     if s.n < least:
         raise InvalidInputError(
-            f"`{s.name}` has {s.n} rows; neighbour estimates need at least {least} of {s.dimension} columns here: "
-            "more than k and than columns"
+            f"`{s.name}` has {several(s.n, 'row')} of {several(s.dimension, 'column')}; neighbour estimates need "
+            f"{least} rows or more: 4, and two more than columns and than k"
         )

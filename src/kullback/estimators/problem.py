@@ -13,6 +13,7 @@ from kullback.divergences import FDivergence, Noun
 from kullback.errors import InvalidInputError
 from kullback.estimators.samples import Kinds, Missing, Sample, kept_rows, raw, sample_of, samples_of
 from kullback.estimators.weighting import read_weights
+from kullback.wording import several
 
 Weights = NDArray[np.float64] | None
 
@@ -198,7 +199,7 @@ def _weighted(
     if not keep.any():
         raise InvalidInputError(f"`{name}` is 0 in every row without missing values: no row is left")
     if empty.any():
-        notes = (*notes, f"{int(empty.sum())} rows of weight 0 left out")
+        notes = (*notes, f"{several(int(empty.sum()), 'row')} of weight 0 left out")
     return keep, read_weights(name, weights[keep], int(keep.sum())), notes
 
 

@@ -24,6 +24,7 @@ from kullback.estimators.problem import JointSample
 from kullback.estimators.strata import average, averaged, row_weights, strata
 from kullback.estimators.strips import Strips, excess, local_terms, own_terms
 from kullback.estimators.trees import Tree
+from kullback.wording import several
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -105,10 +106,10 @@ class Ross(InformationMethod):
         values, codes = _kept(problem)
         n, sizes = len(codes), np.bincount(codes)
         gone = 1.0 - n / problem.n
-        few = np.count_nonzero(np.bincount(_sides(problem)[1])) - len(sizes)
-        notes = (f"{problem.n - n} rows of {few} classes of 1 or 2 left out",) if gone else ()
+        notes = _left_out(problem, n, len(sizes))
         if len(sizes) < 2 or not np.ptp(values, axis=0).any():
-            return Estimate(0.0, 0.0, 0.5 * gone * math.log(problem.n), notes=(*notes, _NOTHING))
+            told = (*notes, _NOTHING_LEFT if gone else _NOTHING)
+            return Estimate(0.0, 0.0, 0.5 * gone * math.log(problem.n), notes=told)
         weighting = self._weighting(n, sizes, values.shape[1])
         small = int((sizes < max(weighting.ks) + 2).sum())
         notes += (f"k reduced in {small} of {len(sizes)} classes, to their size less 2",) if small else ()
@@ -138,6 +139,7 @@ class Ross(InformationMethod):
 
 
 _NOTHING = "a constant carries no information: 0 exactly"
+_NOTHING_LEFT = "what is left has no two classes, or no two values: it tells nothing"
 
 
 def _parts(problem: JointSample) -> list[JointSample]:
@@ -160,6 +162,12 @@ def _kept(problem: JointSample) -> tuple[Floats, Codes]:
     values, codes = _sides(problem)
     kept = np.bincount(codes)[codes] >= _LEAST
     return values[kept], np.unique(codes[kept], return_inverse=True)[1]
+
+
+def _left_out(problem: JointSample, kept: int, classes: int) -> tuple[str, ...]:
+    few = np.count_nonzero(np.bincount(_sides(problem)[1])) - classes
+    rows = several(problem.n - kept, "row")
+    return (f"{rows} of {several(few, 'class', 'classes')} with 1 or 2 rows left out",) if few else ()
 
 
 def _levelled(values: Floats) -> Floats:
