@@ -165,9 +165,11 @@ def _listed(name: str, data: list[Any] | tuple[Any, ...] | range) -> NDArray[Any
 
 
 def _holds_booleans(data: Iterable[Any]) -> bool:
-    return any(
-        isinstance(v, bool | np.bool_) or (isinstance(v, list | tuple) and _holds_booleans(v)) for v in data
-    )
+    types = set(map(type, data))  # far quicker than asking each entry
+    if types & {bool, np.bool_}:
+        return True
+    nested = any(issubclass(t, list | tuple) for t in types)
+    return nested and any(_holds_booleans(v) for v in data if isinstance(v, list | tuple))
 
 
 def _from_frame_library(data: Any) -> bool:
