@@ -165,7 +165,7 @@ def _kept(problem: JointSample) -> tuple[Floats, Codes]:
 
 
 def _left_out(problem: JointSample, kept: int, classes: int) -> tuple[str, ...]:
-    few = np.count_nonzero(np.bincount(_sides(problem)[1])) - classes
+    few = int(np.count_nonzero(np.bincount(_sides(problem)[1]))) - classes
     rows = several(problem.n - kept, "row")
     return (f"{rows} of {several(few, 'class', 'classes')} with 1 or 2 rows left out",) if few else ()
 
