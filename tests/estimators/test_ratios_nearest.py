@@ -66,3 +66,13 @@ def test_intervals_cover(dimension: int) -> None:
         answer = kb.estimate(kb.renyi(0.5), x, y, method=NearestRatio())
         hits += answer.low <= 0.7**2 / 4 <= answer.high
     assert hits >= 89, f"{hits} of 100"  # 1 in 100 intervals of 95 % do worse
+
+
+def test_the_logarithm_of_an_integral_that_both_samples_give_is_finite() -> None:
+    for seed in range(30):
+        rng = np.random.default_rng([8, seed])
+        answer = kb.estimate(
+            kb.renyi(2.0), rng.normal(size=200), rng.normal(0.5, 1.0, 200), method=NearestRatio()
+        )
+        assert math.isfinite(answer.low)
+        assert math.isfinite(answer.high)

@@ -25,7 +25,8 @@ class ClassifierRatio(CrossFitted):
     classifier with scikit-learn's `fit` and `predict_proba` may be passed instead; it is cloned for each fold, gets
     columns in units of their spread with a column for each class of the discrete ones, and must take `sample_weight`
     where the rows have weights. `folds` are drawn from the seed and do not depend on the order of the rows; copies of a
-    row share a fold and are reported. Every divergence of `from_scores` is served, with any kinds of columns.
+    row share a fold and are reported. Every divergence of `from_scores` is served, with any kinds of columns;
+    a Rényi divergence is read off the scores that rows of both samples reach, and is finite.
 
     The value is the held-out variational bound, which is at most the divergence in expectation, plus the bias that
     halving the models' rows reveals: an estimate, no bound. The interval counts the standard error of the held-out

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from kullback.divergences import FDivergence, kl
+from kullback.divergences import kl
 from kullback.errors import InvalidInputError
 from kullback.estimators.method import DivergenceMethod, Estimate
 from kullback.estimators.problem import TwoSamples
@@ -16,8 +16,8 @@ from kullback.estimators.ratios.cells import missed
 from kullback.estimators.ratios.finer import finer
 from kullback.estimators.ratios.model import RatioModel
 from kullback.estimators.ratios.rows import Ints, Rows, folds_of, pair_of
-from kullback.estimators.ratios.scores import Scores, direct
-from kullback.estimators.ratios.views import refusal, view
+from kullback.estimators.ratios.scores import Scores, direct, read
+from kullback.estimators.ratios.views import View, refusal, view
 
 PER_FOLD = 4  # rows of each sample in a fold, at least
 _HIDDEN = 2.0  # heavy tails hide about as much again as a model finds beyond the rows of the other law
@@ -41,15 +41,15 @@ class CrossFitted(RatioModel, DivergenceMethod):
         p, q = pair_of(problem)
         scores, notes = crossed(self, p, q, self.folds, problem.rng, halves=True)
         seen = view(problem.noun, scores[0].value)
-        found = corrected(seen.inner, p, q, scores)
-        return seen.of(replace(found, notes=(*found.notes, *notes)))
+        found = corrected(seen, p, q, scores)
+        return replace(found, notes=(*found.notes, *notes))
 
     def statistic(self, problem: TwoSamples) -> float:
         """The bound's value, which needs one set of models instead of three."""
         p, q = pair_of(problem)
         (scores,), _ = crossed(self, p, q, self.folds, problem.rng, halves=False)
         seen = view(problem.noun, scores.value)
-        return seen.image(scores.value(seen.inner))
+        return read(seen, scores if seen.order is None else scores.shared)[0]
 
 
 def check_folds(folds: int) -> None:
@@ -58,23 +58,36 @@ def check_folds(folds: int) -> None:
         raise InvalidInputError(f"folds must be an integer of at least 2, got {folds!r}; 5 is usual")
 
 
-def corrected(d: FDivergence, p: Rows, q: Rows, scores: tuple[Scores, ...]) -> Estimate:
+def corrected(seen: View, p: Rows, q: Rows, scores: tuple[Scores, ...]) -> Estimate:
     """The estimate without the bias that halving the rows of the models doubles, which is left as a doubt too.
 
     That bias is what fitted coefficients cost, inverse to the number of rows; how far the models of the halves differ
     tells the noise of the fit, and what no number of rows mends is judged in cells and beyond the rows of either law.
+    A Rényi divergence is read off scores that both samples reach, because the powers of others are what makes it wild.
     """
-    full, *halves = scores
-    first, second = (half.value(d) for half in halves)
-    drift = full.value(d) - 0.5 * (first + second)
-    found = direct(d, full)
+    d, full = seen.inner, scores[0]
+    found = direct(seen, full)
+    held = scores if seen.order is None else tuple(s.shared for s in scores)
+    (value, error), (first, _), (second, _) = (read(seen, s) for s in held)
+    drift, gap = value - 0.5 * (first + second), 0.5 * (first - second)
     if not math.isfinite(drift):
         return replace(found, distrust=found.distrust or "models of half the rows give no finite number")
-    far = beyond(d, full)
-    doubt = math.hypot(drift, 0.5 * (first - second), missed(d, p, q, full), _HIDDEN * far)
-    drift_of_kl = full.value(kl) - 0.5 * sum(half.value(kl) for half in halves)
-    reason = found.distrust or finer(p, q, full, abs(drift_of_kl)) or unlimited(d, far, found.standard_error)
-    return replace(found, value=found.value + drift, bias_error=doubt, distrust=reason)
+    far, pace = beyond(d, full), seen.pace(value)
+    unseen = pace * math.hypot(missed(d, p, q, full), _HIDDEN * far)
+    drift_of_kl = full.value(kl) - 0.5 * sum(half.value(kl) for half in scores[1:])
+    reason = finer(p, q, full, abs(drift_of_kl)) or unlimited(d, pace * far, error)
+    return replace(
+        found,
+        value=value + (drift if seen.order is None else _clear(drift, gap)),
+        standard_error=error,
+        bias_error=math.hypot(drift, gap, unseen),
+        distrust=found.distrust or reason,
+    )
+
+
+def _clear(drift: float, gap: float) -> float:
+    """The part of a drift that stands out of the noise of the fit."""
+    return drift**3 / (drift**2 + gap**2) if drift else 0.0
 
 
 def crossed(

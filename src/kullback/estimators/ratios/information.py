@@ -16,6 +16,7 @@ from kullback.estimators.ratios.model import RatioModel
 from kullback.estimators.ratios.modelled import Modelled
 from kullback.estimators.ratios.rows import Floats, Ints, Rows, folds_of, in_order, standardised
 from kullback.estimators.ratios.scores import Scores
+from kullback.estimators.ratios.views import View
 from kullback.estimators.strata import average, strata, within
 
 _SHIFTS = 4  # product pairs for each joint row
@@ -61,7 +62,7 @@ class RatioInformation(Modelled, InformationMethod):
         if problem.given is not None:
             return within(problem, self.estimate)
         pairs, scores, notes = _crossed(self.used, problem, self.folds, halves=True)
-        found = corrected(_noun(problem), *pairs, scores)
+        found = corrected(View(_noun(problem)), *pairs, scores)
         return replace(found, notes=(*found.notes, *notes))
 
     def statistic(self, problem: JointSample) -> float:

@@ -14,7 +14,7 @@ from kullback.estimators.method import DivergenceMethod, Estimate
 from kullback.estimators.problem import TwoSamples
 from kullback.estimators.ratios.rows import Floats, Rows, pair_of
 from kullback.estimators.ratios.scores import mean
-from kullback.estimators.ratios.views import refusal, view
+from kullback.estimators.ratios.views import View, refusal, view
 from kullback.estimators.trees import Tree
 
 
@@ -77,12 +77,12 @@ class NearestRatio(DivergenceMethod):
         order = _order(problem.noun)
         assert order is not None
         sides = _Side.of(p, q, 2 * self.k), _Side.of(q, p, 2 * self.k)
-        value, error = _alpha(*sides, order, self.k)
-        wide, _ = _alpha(*sides, order, 2 * self.k)
+        seen = view(problem.noun, lambda _: math.nan)
+        value, error = _read(seen, *sides, order, self.k)
+        wide, _ = _read(seen, *sides, order, 2 * self.k)
         repeated = float(np.mean(np.concatenate([side.own[:, 0] for side in sides]) == 0.0))
         told = f"{repeated:.1%} of the rows are repeated, with no distance between them" if repeated else ""
-        found = Estimate(value, error, abs(value - wide), distrust=told)
-        return view(problem.noun, lambda _: value).of(found)
+        return Estimate(value, error, abs(value - wide), distrust=told, notes=seen.notes)
 
 
 @dataclass(frozen=True)
@@ -115,11 +115,15 @@ class _Side:
         return np.exp(factor + (1.0 - order) * ratio)
 
 
-def _alpha(near: _Side, far: _Side, order: float, k: int) -> tuple[float, float]:
-    """The alpha divergence and its standard error: both samples give the integral, and their mix the influence."""
-    at_p, var_p = mean(near.powers(order, k) / (order - 1.0), None)
-    at_q, var_q = mean(far.powers(1.0 - order, k) / order, None)
-    return at_p - at_q - 1.0 / (order * (order - 1.0)), math.sqrt(var_p + var_q)
+def _read(seen: View, near: _Side, far: _Side, order: float, k: int) -> tuple[float, float]:
+    """The divergence and its standard error: both samples give the integral, and their mix the influence."""
+    at_p, var_p = mean(near.powers(order, k), None)
+    at_q, var_q = mean(far.powers(1.0 - order, k), None)
+    if seen.order is not None:
+        logs = (math.log(at_p), math.sqrt(var_p) / at_p), (math.log(at_q), math.sqrt(var_q) / at_q)
+        return seen.of_logs(*logs)
+    value = at_p / (order - 1.0) - at_q / order - 1.0 / (order * (order - 1.0))
+    return value, math.hypot(math.sqrt(var_p) / (order - 1.0), math.sqrt(var_q) / order)
 
 
 def _order(noun: Noun) -> float | None:

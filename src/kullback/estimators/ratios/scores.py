@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kullback.divergences import FDivergence, Noun
 from kullback.errors import InvalidInputError, ShapeError, UnsupportedPairError
 from kullback.estimators.method import Estimate
-from kullback.estimators.ratios.views import refusal, view
+from kullback.estimators.ratios.views import LogMean, View, refusal, view
 from kullback.exact.pareto import term_k
 
 Floats = NDArray[np.float64]
@@ -48,6 +48,13 @@ class Scores:
         q, var_q = mean(over_q, self.weights_q)
         return p + q, math.sqrt(var_p + var_q)
 
+    @property
+    def shared(self) -> Scores:
+        """The same within the range that rows of both laws reach; beyond it one law's rows are all that is known."""
+        low = max(self.at_p.min(), self.at_q.min())
+        high = max(low, min(self.at_p.max(), self.at_q.max()))
+        return replace(self, at_p=np.clip(self.at_p, low, high), at_q=np.clip(self.at_q, low, high))
+
     def value(self, d: FDivergence) -> float:
         """E_p f'(e^r) + E_q [f(e^r) − e^r f'(e^r)]: the one-step corrected plug-in, and the variational bound."""
         return self.average(*_terms(d, self))[0]
@@ -78,8 +85,10 @@ def from_scores(
     This is the plug-in $\hat E_q f(e^r)$ with its first-order correction, so the error of r enters squared and the
     standard error is that of the two means; it is the variational bound too, so its expectation is at most D_f. The
     value is unbiased for that bound, and an estimate of D_f as good as the squared error of r is small. Shapes (n,) and
-    (m,), nats. Rényi, Bhattacharyya and Chernoff are maps of an alpha divergence. Raises `UnsupportedPairError` for
-    others, `ShapeError` or `InvalidInputError` for scores that are not finite. Source: [nguyen2010], [kandasamy2015].
+    (m,), nats. Rényi, Bhattacharyya and Chernoff are logarithms of the same two averages, finite for any scores:
+    $\frac{a}{a - 1} \log \hat E_p\, e^{(a - 1) r} - \log \hat E_q\, e^{a r}$. Raises `UnsupportedPairError` for
+    others, `ShapeError` or `InvalidInputError` for scores that are not finite.
+    Source: [nguyen2010], [kandasamy2015], [birrell2021].
 
     >>> import numpy as np, kullback as kb
     >>> same = from_scores(kb.js, np.zeros(4), np.zeros(4))
@@ -93,22 +102,39 @@ def from_scores(
         np.asarray(at_p, dtype=np.float64), np.asarray(at_q, dtype=np.float64), weights_p, weights_q
     )
     seen = view(noun, scores.value)
-    return seen.of(direct(seen.inner, scores))
+    return direct(seen, scores)
 
 
-def direct(d: FDivergence, scores: Scores, *, bias_error: float = 0.0) -> Estimate:
-    """The estimate of an f-divergence, distrusted where its tails or the overlap do not carry an interval."""
-    over_p, over_q = _terms(d, scores)
-    value, error = scores.average(over_p, over_q)
-    if not math.isfinite(value):
+def direct(seen: View, scores: Scores) -> Estimate:
+    """The estimate of a divergence, distrusted where its tails or the overlap do not carry an interval."""
+    over_p, over_q = _terms(seen.inner, scores)
+    value, error = read(seen, scores)
+    if not (math.isfinite(value) and math.isfinite(error)):
         return Estimate(
             value, math.inf, distrust="the terms of this divergence exceed the largest number here"
         )
     index = _tail(scores, over_p, over_q)
-    notes = ()
+    notes = seen.notes
     if _DOUBTFUL < index <= _HEAVY:
-        notes = (f"Pareto k of the terms is {index:.2f}, above {_DOUBTFUL}: the interval may be too short",)
-    return Estimate(value, error, bias_error, distrust=_reason(d, scores, index), notes=notes)
+        told = f"Pareto k of the terms is {index:.2f}, above {_DOUBTFUL}: the interval may be too short"
+        notes = (told, *notes)
+    return Estimate(value, error, distrust=_reason(seen.inner, scores, index), notes=notes)
+
+
+def read(seen: View, scores: Scores) -> tuple[float, float]:
+    """The divergence at these scores, and its standard error."""
+    if seen.order is None:
+        return scores.average(*_terms(seen.inner, scores))
+    return seen.of_logs(
+        _log_mean((seen.order - 1.0) * scores.at_p, scores.weights_p),
+        _log_mean(seen.order * scores.at_q, scores.weights_q),
+    )
+
+
+def _log_mean(exponents: Floats, weights: Floats | None) -> LogMean:
+    top = float(exponents.max())
+    centre, variance = mean(np.exp(exponents - top), weights)
+    return top + math.log(centre), math.sqrt(variance) / centre
 
 
 def _terms(d: FDivergence, scores: Scores) -> tuple[Floats, Floats]:

@@ -51,17 +51,17 @@ class Variational(Modelled, DivergenceMethod):
         p, q = pair_of(problem)
         (scores,), notes = crossed(self.used, p, q, self.folds, problem.rng, halves=False)
         seen = view(problem.noun, scores.value)
-        found = direct(seen.inner, scores)
+        found = direct(seen, scores)
         if found.distrust.startswith("only"):  # little overlap makes the truth uncertain, not the bound
             found = replace(found, distrust="")
-        cap = seen.image(seen.inner.upper_bound)
-        bound = seen.of(replace(found, notes=(*found.notes, *notes)))
+        cap = seen.upper_bound
+        found = replace(found, notes=(*found.notes, *notes))
 
         def interval(level: float) -> tuple[float, float]:
-            low = seen.image(found.value - float(ndtri(level)) * found.standard_error)
+            low = found.value - float(ndtri(level)) * found.standard_error
             return low, max(cap, low)
 
         told = "a lower bound: the divergence may be anything above it"
         if isinstance(problem.noun, FDivergence) and math.isfinite(cap) and found.value > 0.9 * cap:
             told = f"{told}; the value is near the largest possible, {cap:.4g}"
-        return replace(bound, interval=interval, kind="bounds", notes=(told, *bound.notes))
+        return replace(found, interval=interval, kind="bounds", notes=(told, *found.notes))

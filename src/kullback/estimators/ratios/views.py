@@ -4,58 +4,56 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from scipy.optimize import minimize_scalar
 
 from kullback.divergences import FDivergence, Noun, alpha, bhattacharyya, chernoff, kl
-from kullback.estimators.method import Estimate
 
 _WITHIN = 1e-3  # how close to 0 and 1, where its affinity is 1 anyway, the order of a Chernoff information is sought
 
 
+LogMean = tuple[float, float]  # and its standard error
+
+
 @dataclass(frozen=True)
 class View:
-    r"""A divergence as an increasing map of an f-divergence, $c \log(1 + a (a - 1) D_a) / (a - 1)$ or the identity."""
+    r"""An f-divergence itself, or the Rényi divergence that its affinity $E_q t^a$ makes, times a factor.
+
+    Two averages give the affinity, $E_p t^{a - 1}$ over rows of p and $E_q t^a$ over rows of q, and
+
+    $$R_a = \frac{a}{a - 1} \log E_p\, t^{a - 1} - \log E_q\, t^a$$
+
+    is right at the true ratio, a lower bound at any other, and the same for a ratio that is off by a factor. It is
+    finite for any scores, where the logarithm of their sum $1 + a (a - 1) D_a$ need not be. Source: [birrell2021].
+    """
 
     inner: FDivergence
-    order: float | None = None  # None is the identity
+    order: float | None = None  # None is the f-divergence itself
     factor: float = 1.0
 
-    def image(self, value: float) -> float:
-        """The divergence where the f-divergence has this value; ±inf where no pair of laws has it."""
+    def of_logs(self, at_p: LogMean, at_q: LogMean) -> tuple[float, float]:
+        """The divergence and its standard error, from the logarithms of both averages."""
+        assert self.order is not None
+        share = self.order / (self.order - 1.0)
+        value = share * at_p[0] - at_q[0]
+        return self.factor * value, self.factor * math.hypot(share * at_p[1], at_q[1])
+
+    def pace(self, value: float) -> float:
+        """How fast the divergence grows with the f-divergence, where the former has this value."""
         if self.order is None:
-            return value
-        growth = self.order * (self.order - 1.0) * value
-        if growth <= -1.0:
-            return math.inf if self.order < 1.0 else -math.inf
-        return self.factor * math.log1p(growth) / (self.order - 1.0)
+            return 1.0
+        return self.factor * self.order * math.exp((1.0 - self.order) * value / self.factor)
 
-    def of(self, found: Estimate) -> Estimate:
-        """The estimate of the divergence: errors by the derivative of the map, the interval by its ends."""
-        if self.order is None:
-            return found
-        growth = self.order * (self.order - 1.0) * found.value
-        value = self.image(found.value)
-        if not math.isfinite(value):
-            reason = "sampling noise exceeds what any two laws can have"
-            return replace(found, value=value, standard_error=math.inf, distrust=found.distrust or reason)
-        pace = self.factor * self.order / (1.0 + growth)
-        return replace(
-            found,
-            value=value,
-            standard_error=pace * found.standard_error,
-            bias_error=pace * found.bias_error,
-            interval=lambda level: _ends(self, found, level),
-            notes=(*found.notes, f"by way of {self.inner.name}"),
-        )
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a caller should know about the way."""
+        return () if self.order is None else (f"by way of {self.inner.name}",)
 
-
-def _ends(view: View, found: Estimate, level: float) -> tuple[float, float]:
-    from scipy.special import ndtri
-
-    reach = float(ndtri(0.5 + level / 2)) * math.hypot(found.standard_error, found.bias_error)
-    return view.image(found.value - reach), view.image(found.value + reach)
+    @property
+    def upper_bound(self) -> float:
+        """The largest value that two laws have."""
+        return self.inner.upper_bound if self.order is None else math.inf
 
 
 def view(noun: Noun, value_of: Callable[[FDivergence], float]) -> View:
