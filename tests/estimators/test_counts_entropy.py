@@ -187,17 +187,27 @@ def test_nsb_covers_equal_classes_of_which_few_are_seen() -> None:
     assert "Dirichlet" in uneven.distrust or "unequal" in uneven.distrust
 
 
-def test_the_wide_end_of_nsb_by_hand() -> None:
-    """Half of ten rows alone in their classes, and 94 classes unseen."""
-    t = of(5, 1, 1, 1, 1, 1)
-    found = NSB(100).of_tally(t)
+@pytest.mark.parametrize(
+    ("counts", "classes"), [((5, 1, 1, 1, 1, 1), 1000), ((7, 1, 1, 1, 1, 2), 100), ((15, *[1] * 14), 40)]
+)
+def test_the_wide_ends_of_nsb_by_hand(counts: tuple[int, ...], classes: int) -> None:
+    t, z = of(*counts), 1.959964
+    found = NSB(classes).of_tally(t)
     assert found.interval is not None
-    seen = min(math.log(6), shannon.plug_in(t) + 5 / 20)
-    m = min((5 + 1.959964 * math.sqrt(5)) / 10, 94 / (94 + math.exp(seen)))
-    by_hand = entropy(np.array([m, 1 - m])) + (1 - m) * seen + m * math.log(94)
-    assert found.interval(0.95)[1] == pytest.approx(
-        max(by_hand, Posterior(t, 100).interval(0.95)[1]), rel=1e-6
+    assert "the interval allows" in found.notes[-1]
+    seen, left = (
+        min(math.log(t.classes), shannon.plug_in(t) + (t.classes - 1) / (2 * t.n)),
+        classes - t.classes,
     )
+    most = (counts.count(1) + z * math.sqrt(counts.count(1) + 2 * counts.count(2))) / t.n
+    masses = np.linspace(1e-9, min(most, 1 - 1e-9), 200_000)  # the worst of them
+    spread_out = -masses * np.log(masses / left) - (1 - masses) * np.log1p(-masses) + (1 - masses) * seen
+    low, high = Posterior(t, classes).interval(0.95)
+    assert found.interval(0.95)[1] == pytest.approx(max(spread_out.max(), high), rel=1e-6)
+    least = ChaoWangJost().of_tally(t)
+    lowest = least.value - z * math.hypot(least.standard_error, least.bias_error)
+    assert lowest < low
+    assert found.interval(0.95)[0] == pytest.approx(lowest, rel=1e-6)
 
 
 def nsb_by_quadrature(counts: list[int]) -> tuple[float, float]:

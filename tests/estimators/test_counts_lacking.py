@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -57,6 +58,19 @@ def test_a_layer_of_full_cells_is_as_it_is_alone(d: FDivergence) -> None:
     assert both.value(d) == pytest.approx(one.value(d), rel=1e-12)
     assert both.variance(d) == pytest.approx(one.variance(d) / 2, rel=1e-9)
     assert both.bias(d) == pytest.approx(one.bias(d), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "d", [kb.kl, kb.js, kb.pearson_chi2, Straight(kb.reverse_kl, -1.0)], ids=lambda d: d.name
+)
+def test_the_variance_is_that_of_small_changes(d: FDivergence) -> None:
+    """Of a row more in each cell, by differences; on a table with a cell that has none."""
+    table = crossed(problem(*rows_of(LACKING)))
+    share, step, before = table.counts / table.n, 1e-5, table.value(d)
+    moved = [(1 - step) * share + step * row for row in np.eye(len(share))]
+    influence = np.array([(replace(table, counts=m * table.n).value(d) - before) / step for m in moved])
+    variance = share @ (influence - share @ influence) ** 2 / table.n
+    assert table.variance(d) == pytest.approx(variance, rel=1e-3)
 
 
 @pytest.mark.parametrize("d", ENDLESS, ids=lambda d: d.name)
