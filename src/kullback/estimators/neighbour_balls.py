@@ -85,5 +85,5 @@ def enough(s: Sample, k: int | None) -> None:
     if s.n < least:
         raise InvalidInputError(
             f"`{s.name}` has {several(s.n, 'row')} of {several(s.dimension, 'column')}; neighbour estimates need "
-            f"{least} rows or more: 4, and two more than columns and than k"
+            f"at least {least} rows: 4, and two more than columns and than k"
         )
