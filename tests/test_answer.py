@@ -139,4 +139,5 @@ def test_wrapped_lines_lose_nothing(text: str) -> None:
 
 
 def test_fit_counts_cells() -> None:
+    assert [cells(text) for text in ("age", "年齢", "e\u0301")] == [3, 4, 1]
     assert [cells(fit(text, 5)) for text in ("年齢年齢", "age", "ééééééé", "")] == [5, 5, 5, 5]
