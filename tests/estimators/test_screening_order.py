@@ -18,10 +18,9 @@ N, K = 60, 3
 def line(name: str, value: float, **told: Any) -> Finding:
     """A finding with an interval, unless `told` otherwise."""
     asked = {"low": value - 0.1, "high": value + 0.1, "level": 0.95, "kind": "estimate", "n": 100}
-    least_p = told.pop("least_p", None)
-    return Finding(
-        name, "y", ("continuous", "continuous"), Answer(value, **{**asked, **told}), least_p=least_p
-    )
+    rest = {"kinds": ("discrete", "discrete"), "trusted": told.get("low") != -np.inf, "least_p": None}
+    rest |= {field: told.pop(field) for field in list(told) if field in rest}
+    return Finding(name, "y", answer=Answer(value, **{**asked, **told}), **rest)
 
 
 BARE = {"low": -np.inf, "high": np.inf}
@@ -38,8 +37,24 @@ def test_what_nothing_stands_behind_comes_after_what_something_does() -> None:
     assert order(noise, line("f", 4.0, **BARE, p_value=0.1, least_p=0.1), best) == "fbn"  # of nine draws
     assert order(noise, line("p", 0.1, **BARE, p_value=0.04, least_p=0.005), best) == "bpn"
     assert order(noise, line("u", 0.7, **BARE), best) == "bnu"
-    assert order(line("x", np.nan, **BARE), line("c", 0.0, low=0.0, high=0.0, level=1.0), noise) == "ncx"
-    assert order(line("l", 0.1, **BARE), line("m", 0.2, **BARE)) == "ml"  # none has an interval: by value
+    assert (
+        order(line("x", np.nan, **BARE), line("c", 0.0, low=0.0, high=0.0, level=1.0, p_value=1.0), noise)
+        == "ncx"
+    )
+
+
+def test_the_order_without_intervals_or_without_p_values() -> None:
+    unasked = {**BARE, "trusted": True}
+    low, high = line("l", 0.1, **unasked), line("m", 0.2, **unasked)
+    assert order(low, line("i", 0.7, **BARE), high) == "mli"
+    numbers = line("s", 4.0, **BARE, kinds=("continuous", "continuous"))
+    assert order(line("n", -0.01), numbers, line("b", 0.3)) == "sbn"  # a copy of the target, for instance
+    chance = {"p_value": 0.5, "least_p": 0.005}
+    noise, found = (
+        line("n", 0.1, **unasked, **chance),
+        line("f", 0.2, **unasked, p_value=0.005, least_p=0.005),
+    )
+    assert order(noise, line("i", 0.7, **BARE, **chance), found) == "fni"
 
 
 def test_names_of_single_rows_are_not_measured() -> None:
@@ -54,6 +69,8 @@ def test_names_of_single_rows_are_not_measured() -> None:
     }
     found = kb.screen(table, target="label", permutations=0, progress=False)
     assert [f.column for f in found] == ["same", "number", "nearly", "id"]
+    bare = kb.screen(table, target="label", permutations=0, level=None, progress=False)
+    assert [f.column for f in bare] == ["same", "number", "nearly", "id"]
     assert "no value of id occurs twice" in found[-1].answer.notes[0]
     assert not any(f.measured for f in kb.screen(table, target="id", progress=False))
 

@@ -22,6 +22,7 @@ from kullback.estimators.screening import shared_null
 from kullback.estimators.screening.ranking import Finding
 
 _LEAST_ROWS = 20
+_UNASKED = "none was asked for"
 
 
 @dataclass(frozen=True)
@@ -68,15 +69,17 @@ def measure(a: Column, b: Column, settings: Settings) -> Finding:
         return _nothing(a, b, n, str(error))
     answer = interval.answer(found, method=method.name, n=n, level=settings.level or 0.95, p_value=p)
     least = None if p is None else 1.0 / (1 + _draws(method, n, settings))
-    return Finding(a.name, b.name, kinds, answer, least_p=least)
+    return Finding(a.name, b.name, kinds, answer, least_p=least, trusted=found.distrust in ("", _UNASKED))
 
 
 def _found(method: InformationMethod, problem: JointSample, settings: Settings) -> Estimate:
     if settings.level is not None:
         return method.estimate(problem)
     # of two columns of numbers the interval is most of the work
-    value = method.statistic(problem) if isinstance(method, KSG) else method.estimate(problem).value
-    return Estimate(value, math.nan, distrust="none was asked for")
+    if isinstance(method, KSG):
+        return Estimate(method.statistic(problem), math.nan, distrust=_UNASKED)
+    found = method.estimate(problem)
+    return Estimate(found.value, math.nan, distrust=found.distrust or _UNASKED)
 
 
 def _method(kinds: tuple[str, str], k: int) -> InformationMethod:

@@ -23,7 +23,8 @@ class Finding:
 
     `kinds` are those of the two columns; `answer.p_value` is that of independence, by permutation, and `q_value` the
     same after Benjamini and Hochberg's adjustment for all pairs; `least_p` is the smallest p-value that its
-    permutations can show. An `answer.value` of NaN was not measured; its note says why. Source: [cover2006].
+    permutations can show, and `trusted` whether the method stands by its number as far as it was asked. An
+    `answer.value` of NaN was not measured; its note says why. Source: [cover2006].
 
     >>> import kullback as kb
     >>> found = kb.screen({"y": [0.0, 1.0] * 30, "same": ["a", "b"] * 30}, target="y")[0]
@@ -37,6 +38,7 @@ class Finding:
     answer: Answer
     q_value: float | None = None
     least_p: float | None = None
+    trusted: bool = True
 
     @property
     def measured(self) -> bool:
@@ -49,9 +51,10 @@ class Screening(Sequence[Finding]):
     r"""Findings by falling mutual information: a sequence, a table in print, and columns for a dataframe.
 
     Those that neither an interval nor a small p-value stands behind, at most 1 − level or the least that there can be,
-    come after those that have one of them; those that were not measured come last. `rejected(alpha)` are the findings
-    with $q \le \alpha$: of them a share α are false on average (for independent or positively dependent p-values).
-    Source: [benjamini1995].
+    come after those that have one of them; those that were not measured come last. Without p-values two columns of
+    numbers keep their place, because they lack an interval mostly where they tell more than so few rows can measure.
+    `rejected(alpha)` are the findings with $q \le \alpha$: of them a share α are false on average (for independent or
+    positively dependent p-values). Source: [benjamini1995].
 
     >>> import kullback as kb
     >>> table = {"y": [0.0, 1.0] * 30, "same": ["a", "b"] * 30, "other": ["u", "u", "v", "v"] * 15}
@@ -129,9 +132,15 @@ class Screening(Sequence[Finding]):
         return [f"{several(beyond, 'pair')} beyond every draw, yet q > {ALPHA}: {needed}"] if beyond else []
 
 
-def _rank(f: Finding) -> tuple[bool, bool, float]:
-    vouched = _has_interval(f) or _improbable(f)
-    return (not f.measured, not vouched, -f.answer.value if f.measured else 0.0)
+def _rank(f: Finding) -> tuple[bool, bool, bool, float]:
+    vouched = _vouched(f)
+    return (not f.measured, not vouched, not (vouched or f.trusted), -f.answer.value if f.measured else 0.0)
+
+
+def _vouched(f: Finding) -> bool:
+    if f.answer.p_value is not None:
+        return _has_interval(f) or _improbable(f)
+    return f.trusted or f.kinds == ("continuous", "continuous")
 
 
 def _has_interval(f: Finding) -> bool:
