@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from kullback.divergences import FDivergence
 from kullback.errors import InvalidInputError
+from kullback.estimators.copies import SAME
+from kullback.estimators.density import apart
 from kullback.estimators.density.scores import (
     Reading,
     Smooth,
@@ -42,7 +44,8 @@ class GridDivergence(DivergenceMethod):
     the densities costs is added back, except where f has a kink (total variation). `bandwidth` multiplies the normal
     reference rule; the interval contains how far the number moves when it is doubled. Where a tenth of one sample lies
     where the other has no rows, or the terms have a Pareto tail of index above 0.7, an unbounded divergence has no
-    interval.
+    interval. A bounded one of samples that a cut through one column separates is its largest value, and the interval
+    goes down to what laws may have of which no row crossed the cut; near that value one row more is in the error.
 
     Refuses discrete columns, more than two columns, and what is no f-divergence. Raises `InvalidInputError`
     for fewer than 10 rows in a sample and for a constant column in one of them. Source: [kandasamy2015], [nguyen2010],
@@ -83,23 +86,23 @@ class GridDivergence(DivergenceMethod):
         x, y = _scored(problem)
         same = len(x) == len(y) and np.array_equal(np.unique(x.rows, axis=0), np.unique(y.rows, axis=0))
         if same and not problem.weighted:
-            return Estimate(0.0, 0.0, distrust=_SAME)
+            return Estimate(0.0, 0.0, distrust=SAME)
         noun = problem.noun
         assert isinstance(noun, FDivergence)
+        if noun.bounded and apart.separated(x.rows, y.rows):
+            return apart.of_separated(noun, x.size, y.size)
         alone = max(_alone(x, y, self.bandwidth), _alone(y, x, self.bandwidth))
         told = f"{alone:.0%} of the rows of one sample lie where the other has none"
         notes = (told,) if alone > 0.01 else ()
         told = told if alone > 0.1 and not noun.bounded else _heavy(noun, x, y, self.bandwidth)
-        distrust = _SAME if same else told
-        return settled(lambda factor: _read(noun, x, y, factor), self.bandwidth, notes, distrust)
+        distrust = SAME if same else told
+        found = settled(lambda factor: _read(noun, x, y, factor), self.bandwidth, notes, distrust)
+        return apart.not_certain(noun, found, min(x.size, y.size))
 
     def statistic(self, problem: TwoSamples) -> float:
         """The value at one bandwidth."""
         assert isinstance(problem.noun, FDivergence)
         return _read(problem.noun, *_scored(problem), self.bandwidth).value
-
-
-_SAME = "both samples hold the same rows; they are not two draws"
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,11 @@ class _Scores:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def size(self) -> float:
+        """The effective number of rows."""
+        return effective_rows(self.weights, len(self))
 
     def smooth(self, factor: float) -> Smooth:
         """Their density."""
