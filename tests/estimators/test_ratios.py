@@ -100,6 +100,17 @@ def test_renyi_is_finite_and_close_where_its_terms_are_wild() -> None:
     assert max(found) < 1.0
 
 
+def test_classes_have_no_tail() -> None:
+    hits = 0
+    for seed in range(10):
+        rng = np.random.default_rng([3, seed])
+        x, y = rng.choice(3, 400, p=[0.5, 0.3, 0.2]), rng.choice(3, 400, p=[0.3, 0.3, 0.4])
+        answer = kb.estimate(kb.js, x, y, kind="discrete", method=ClassifierRatio())
+        assert not any("Pareto" in note for note in answer.notes)
+        hits += answer.low < kb.js([0.5, 0.3, 0.2], [0.3, 0.3, 0.4]) < answer.high < 0.2
+    assert hits >= 8
+
+
 def test_heavy_tails_and_missing_overlap_are_told() -> None:
     heavy = np.log(stats.pareto(0.8).ppf((np.arange(4000) + 0.5) / 4000))
     assert "Pareto k" in from_scores(kb.pearson_chi2, heavy, -heavy).distrust

@@ -16,6 +16,7 @@ from kullback.exact.pareto import term_k
 
 Floats = NDArray[np.float64]
 _HEAVY, _DOUBTFUL = 0.7, 0.5  # tail indices above which a mean, and its standard error, are noise
+_ATOM = 5  # rows with the largest term: it was seen so often that no larger one is hidden
 _OVERLAP = 8.0  # rows on the other law's side, below which an unbounded divergence rests on the model alone
 
 
@@ -143,12 +144,17 @@ def _terms(d: FDivergence, scores: Scores) -> tuple[Floats, Floats]:
 
 
 def _tail(scores: Scores, over_p: Floats, over_q: Floats) -> float:
-    """The heavier tail index of the terms, as weighted."""
+    """The heavier tail index of the terms, as weighted; NaN for atoms, which end in no tail."""
     indices = (
-        term_k(over_p if scores.weights_p is None else over_p * scores.weights_p, scores.at_p),
-        term_k(over_q if scores.weights_q is None else over_q * scores.weights_q, scores.at_q),
+        _index(over_p if scores.weights_p is None else over_p * scores.weights_p, scores.at_p),
+        _index(over_q if scores.weights_q is None else over_q * scores.weights_q, scores.at_q),
     )
     return max((k for k in indices if not math.isnan(k)), default=math.nan)
+
+
+def _index(terms: Floats, at: Floats) -> float:
+    sizes = np.abs(terms)
+    return math.nan if np.sum(sizes == sizes.max()) >= _ATOM else term_k(terms, at)
 
 
 def _reason(d: FDivergence, scores: Scores, index: float) -> str:
