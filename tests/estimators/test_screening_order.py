@@ -37,6 +37,8 @@ def test_what_nothing_stands_behind_comes_after_what_something_does() -> None:
     assert order(noise, line("f", 4.0, **BARE, p_value=0.1, least_p=0.1), best) == "fbn"  # of nine draws
     assert order(noise, line("p", 0.1, **BARE, p_value=0.04, least_p=0.005), best) == "bpn"
     assert order(noise, line("u", 0.7, **BARE), best) == "bnu"
+    small = line("p", 0.1, **BARE, p_value=0.04, least_p=0.005)
+    assert order(small, line("b", 0.3, p_value=0.5, least_p=0.005)) == "bp"
     assert (
         order(line("x", np.nan, **BARE), line("c", 0.0, low=0.0, high=0.0, level=1.0, p_value=1.0), noise)
         == "ncx"
@@ -126,6 +128,11 @@ def test_draws_grow_only_where_few_are_as_large() -> None:
     assert p(beyond, most=19) == 1 / 20
     exact = np.mean(null_values(N, K, draws=4000, seed=99) >= null[-2])
     assert p(float(null[-2])) == pytest.approx(exact, abs=4 * np.sqrt(exact / 190))
+
+
+def test_later_draws_repeat_no_earlier_ones() -> None:
+    parts = [shared_null._part(N, K, 100, 5, part) for part in range(3)]
+    assert len(np.unique(np.concatenate(parts))) > 290  # equal by chance are a few
 
 
 def test_p_values_that_stop_early_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
