@@ -162,7 +162,7 @@ def test_what_has_no_density_is_refused_with_a_reason() -> None:
         ask(x, x[::-1])
     with pytest.raises(InvalidInputError, match="plane, line or point"):
         ask(np.column_stack([x[:, 0], x[:, 0]]), y)
-    with pytest.raises(InvalidInputError, match="plane, line or point"):
+    with pytest.raises(InvalidInputError, match="all have one value"):
         ask(x[:, 0], np.ones(200))
     with pytest.raises(InvalidInputError, match="3 rows"):
         ask(x[:3], y)

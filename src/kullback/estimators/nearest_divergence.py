@@ -234,9 +234,14 @@ def _framed(x: Sample, y: Sample, *, referred: bool) -> tuple[Side, Side]:
     points, _ = levelled(x, y)
     for s, rows in zip((x, y), points, strict=True):
         if reference.flat(rows):
+            flat = (
+                "all have one value"
+                if s.dimension == 1
+                else f"lie on a plane, line or point of their {s.dimension} columns"
+            )
             raise InvalidInputError(
-                f"the rows of `{s.name}` lie on a plane, line or point of their {s.dimension} columns, where no "
-                "density exists: drop a column that follows from the others, or declare repeated values kind='discrete'"
+                f"the rows of `{s.name}` {flat}, where no density exists: drop a column that is constant or follows "
+                "from the others, or declare repeated values kind='discrete'"
             )
     bases = [reference.fit(rows) if referred else None for rows in points]
     shapes = [reference.scatter(r) if b is None else b.shape for r, b in zip(points, bases, strict=True)]

@@ -54,8 +54,8 @@ class Contingency(InformationMethod):
         if not mixed:
             return ""
         return (
-            f"{' and '.join(mixed)} has continuous columns, which have no counts; declare them discrete, "
-            "or take a nearest-neighbour method"
+            f"{' and '.join(mixed)} {'has' if len(mixed) == 1 else 'have'} continuous columns, which have no counts; "
+            "declare them discrete, or take a nearest-neighbour method"
         )
 
     def statistic(self, problem: JointSample) -> float:
