@@ -188,6 +188,17 @@ def test_intervals_hold_zero_where_the_laws_are_equal(d: Noun) -> None:
     assert missed <= 4
 
 
+def test_the_error_at_equality_is_that_of_pairs() -> None:
+    """The projections alone, uncorrected, would say twice the variance."""
+    found = []
+    for seed in range(150):
+        rng = np.random.default_rng([308, seed])
+        answer = kb.estimate(kb.squared_l2, rng.normal(size=50), rng.normal(size=50))
+        found.append((answer.value, answer.standard_error))
+    values, errors = np.array(found).T
+    assert 0.7 < np.mean(errors**2) / np.var(values) < 1.4
+
+
 def energy_of_normals(mean: float) -> float:
     root = math.sqrt(2.0)
     across = 2.0 / math.sqrt(math.pi) * math.exp(-(mean**2) / 4) + mean * (
