@@ -271,7 +271,7 @@ def test_refusals_say_what_else() -> None:
 
 
 def test_weights_of_the_literature() -> None:
-    found = neighbour_weights.weigh(2000, neighbour_weights.information_prior(2))
+    found = neighbour_weights.weigh(2000, neighbour_weights.BiasPrior((1 / 2, 1.0), (0.5, 2.0), 1.0))
     assert round(found.bias_error, 4) == 0.0091
     assert math.isclose(found.weights.sum(), 1.0)
 

@@ -12,8 +12,9 @@ from kullback.estimators import neighbour_reference as reference
 from kullback.estimators import neighbour_ties as ties
 from kullback.estimators import neighbour_weights as weights
 from kullback.estimators.method import EntropyMethod, Estimate
+from kullback.estimators.neighbour_average import Priors, alone, averaging
 from kullback.estimators.neighbour_balls import balls, checked, enough, levelled, rotated
-from kullback.estimators.neighbour_weights import BiasPrior, Weighting
+from kullback.estimators.neighbour_weights import BiasPrior
 from kullback.estimators.problem import OneSample
 from kullback.estimators.trees import Tree
 
@@ -32,9 +33,10 @@ class KozachenkoLeonenko(EntropyMethod):
     law like it is estimated without bias. In nats; columns in the caller's units.
 
     The standard error is the delete-one jackknife less its known excess, and the bias that the weights leave widens the
-    interval. Beyond 4 columns there is no interval. An atom, a constant column and columns that depend on each other
-    make the entropy −inf, which is then the answer. Refuses discrete columns and weights. Raises `InvalidInputError`
-    for fewer rows than k + 2. Source: [kozachenko1987], [berrett2019], [efron1981], [schwarz1978].
+    interval; in three columns and more, how the estimates change with k says how much that may be. Beyond 4 columns
+    there is no interval. An atom, a constant column and columns that depend on each other make the entropy −inf, which
+    is then the answer. Refuses discrete columns and weights. Raises `InvalidInputError` for fewer rows than k + 2.
+    Source: [kozachenko1987], [berrett2019], [efron1981], [schwarz1978], [hoeting1999].
 
     >>> import kullback as kb
     >>> from kullback.estimators import KozachenkoLeonenko
@@ -74,15 +76,16 @@ class KozachenkoLeonenko(EntropyMethod):
         base = reference.fit(points) if self.k is None else None
         shape = reference.scatter(points) if base is None else base.shape
         axes = reference.whitening(shape)
-        weighting = self._weighting(x.n, x.dimension)
+        chosen = alone(self.k) if self.k else averaging(x.n, priors(x.dimension))
         tree = Tree(rotated(points, axes))
-        found = balls(tree, weighting.ks, reference=None if base is None else base.moved(axes))
+        found = balls(tree, chosen.ks, reference=None if base is None else base.moved(axes))
         if found.atomic:
-            return _nothing(f"a row equals {max(weighting.ks) + 1} or more others, which is an atom")
-        values, without = jackknife.entropies(found.reach, found.rows, weighting.ks)
-        spread = weights.jackknife(without)
-        excess = weights.entropy_excess(x.dimension).matrix(weighting.ks)
-        noise = weights.variance(weighting.weights, spread, excess, x.n)
+            return _nothing(f"a row equals {max(chosen.ks) + 1} or more others, which is an atom")
+        values, without = jackknife.entropies(found.reach, found.rows, chosen.ks)
+        shares = chosen.shares(values)
+        w = shares @ chosen.weights
+        excess = weights.entropy_excess(x.dimension).matrix(chosen.ks)
+        noise = weights.variance(w, weights.jackknife(without), excess, x.n)
         distrust, notes = ties.verdict(found.tied)
         distrust = distrust or ties.spike(x)
         if x.dimension > _SUPPORTED:
@@ -92,18 +95,22 @@ class KozachenkoLeonenko(EntropyMethod):
         if self.k is not None:
             notes = (*notes, "one k: the interval tells chance, not the bias of the estimator")
         moved = units - math.log(abs(float(np.linalg.det(axes))))
-        value = float(weighting.weights @ values) + moved
-        return Estimate(value, math.sqrt(noise), weighting.bias_error, distrust=distrust, notes=notes)
-
-    def _weighting(self, n: int, d: int) -> Weighting:
-        return weights.weigh(n, prior(d)) if self.k is None else weights.single(self.k)
+        value = float(w @ values) + moved
+        left = chosen.bias_error(values, shares)
+        return Estimate(value, math.sqrt(noise), left, distrust=distrust, notes=notes)
 
 
-def prior(d: int) -> BiasPrior:
-    """What the reference leaves of the bias in d columns: edges, mostly."""
+def priors(d: int) -> Priors:
+    """What the reference leaves of the bias in d columns: edges, mostly; in three and more it may be little, or much,
+    or that of curves, and the curve over k says which.
+    """
     if d <= 2:
-        return BiasPrior((1 / 2, 1.0), (0.5, 1.0), 1.8)
-    return BiasPrior((1 / 3, 2 / 3), (0.7, 1.4), 3.0)
+        return ((1.0, BiasPrior((1 / 2, 1.0), (0.5, 1.0), 1.8)),)
+    return (
+        (1.0, BiasPrior((1 / 3, 2 / 3), (0.2, 0.5), 2.0)),
+        (2.0, BiasPrior((1 / 3, 2 / 3), (1.0, 3.0), 2.0)),
+        (1.0, BiasPrior((2 / 3, 4 / 3), (4.0, 15.0), 2.0)),
+    )
 
 
 def _nothing(reason: str) -> Estimate:

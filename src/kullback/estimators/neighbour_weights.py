@@ -89,7 +89,7 @@ def weigh(n: int, prior: BiasPrior) -> Weighting:
 
     `n` is the number of rows (of the smaller sample where there are two).
 
-    >>> found = weigh(500, information_prior(2))
+    >>> found = weigh(500, BiasPrior((1 / 2, 1.0), (0.5, 2.0), 1.0))  # of information, two columns
     >>> round(float(found.weights[0]), 2), round(found.bias_error, 4)
     (0.2, 0.0235)
     """
@@ -154,13 +154,6 @@ def lean(weighting: Weighting, values: Floats, covariance: Floats, excess: Float
     noise = variance(move, covariance, excess, n, floor=0.3)
     moved = abs(float(move @ values))
     return moved / math.sqrt(noise) if noise > 0 else 0.0
-
-
-def information_prior(dimension: int) -> BiasPrior:
-    """For the mutual information of `dimension` columns of x and y together, on normal scores."""
-    if dimension <= 2:
-        return BiasPrior((1 / 2, 1.0), (0.5, 2.0), 1.0)
-    return BiasPrior((1 / 3, 2 / 3), (0.5, 1.0), 3.0)
 
 
 def information_excess() -> Excess:
