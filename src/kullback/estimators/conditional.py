@@ -171,10 +171,10 @@ def _doubt(value: float, n: int, tied: float, dimension: int) -> str:
 
 
 def _columns(problem: JointSample) -> tuple[Floats | None, list[Strips]]:
-    """The scores of all columns, None where x or y is constant, and those of each pair of variables to count in."""
-    x, y = shared_scores(problem.x.values), shared_scores(problem.y.values)
-    z = np.empty((problem.n, 0)) if problem.given is None else shared_scores(problem.given.values)
-    if not np.ptp(x, axis=0).any() or not np.ptp(y, axis=0).any():
+    """The scores of all columns that vary, None where x or y does not, and those of each pair to count in."""
+    x, y = _varying(problem.x.values), _varying(problem.y.values)
+    z = _varying(np.empty((problem.n, 0)) if problem.given is None else problem.given.values)
+    if not x.shape[1] or not y.shape[1]:
         return None, []
     joint = np.column_stack([x, y, z])
     # by content, so that the order of the data does not pick among rows at one distance
@@ -182,3 +182,8 @@ def _columns(problem: JointSample) -> tuple[Floats | None, list[Strips]]:
     x, y, z = np.split(joint, [x.shape[1], x.shape[1] + y.shape[1]], axis=1)
     margins = [Strips(np.column_stack([x, z]), -1), Strips(np.column_stack([y, z]), -1)]
     return joint, [*margins, Strips(z, 1)] if z.shape[1] else margins
+
+
+def _varying(values: Floats) -> Floats:
+    """The scores of the columns that are not constant, which say nothing."""
+    return shared_scores(values[:, (values != values[:1]).any(axis=0)])
