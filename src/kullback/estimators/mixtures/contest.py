@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from scipy.special import ndtri
 
 from kullback.estimators.mixtures import normals, student
-from kullback.estimators.mixtures.frames import normal_scores, student_scores
+from kullback.estimators.mixtures.frames import levels, normal_scores, student_quantiles
 from kullback.estimators.mixtures.held_out import Candidate, Judged, judge
 from kullback.estimators.mixtures.law import Floats
 
@@ -53,11 +54,11 @@ def _normal(x: Floats, y: Floats) -> Candidate:
 
 def _student(x: Floats, y: Floats) -> Candidate:
     """Of the likeliest degrees of freedom: one number, which costs the rows that are left out nothing."""
-    both = np.hstack([x, y])
-    start = np.atleast_2d(np.corrcoef(normal_scores(both).T))
-    freedom = student.likeliest(lambda v: student_scores(both, v), start)
+    at = levels(np.hstack([x, y]))
+    start = np.atleast_2d(np.corrcoef(ndtri(at).T))
+    freedom = student.likeliest(lambda v: student_quantiles(at, v), start)
     name = f"a Student copula with {freedom:.3g} degrees of freedom"
-    a, b = student_scores(x, freedom), student_scores(y, freedom)
+    a, b = np.split(student_quantiles(at, freedom), [x.shape[1]], axis=1)
     return Candidate(
         name, a, b, lambda z: student.fit(z, freedom, start), lambda rows: _student(x[rows], y[rows])
     )

@@ -16,15 +16,23 @@ from kullback.estimators.weighting import mid_ranks
 
 def normal_scores(values: Floats) -> Floats:
     """Quantiles of the standard normal law at (rank − ½)/n, equal values at their mean rank."""
-    return np.asarray(ndtri(_levels(values)))
+    return np.asarray(ndtri(levels(values)))
 
 
 def student_scores(values: Floats, freedom: float) -> Floats:
     """Quantiles of Student's law at the same levels."""
-    return np.asarray(stdtrit(freedom, _levels(values)))
+    return student_quantiles(levels(values), freedom)
 
 
-def _levels(values: Floats) -> Floats:
+def student_quantiles(at: Floats, freedom: float) -> Floats:
+    """Quantiles at levels of n rows, of which only 2n − 1 can differ, whatever the number of columns."""
+    halves = 2 * len(at)
+    table = np.asarray(stdtrit(freedom, np.arange(1, halves) / halves))
+    return table[np.rint(halves * at).astype(np.int64) - 1]
+
+
+def levels(values: Floats) -> Floats:
+    """(rank − ½)/n of each value in its column, equal values at their mean rank."""
     return (mid_ranks(values) - 0.5) / len(values)
 
 

@@ -64,11 +64,14 @@ def likeliest(scores: Callable[[float], Floats], start: Floats) -> float:
     `scores` gives the columns with Student margins of so many degrees of freedom; the columns' own densities are taken
     off, so that only their copula counts.
     """
+    last = start
 
     def cost(log_freedom: float) -> float:
+        nonlocal last
         freedom = math.exp(log_freedom)
         z = scores(freedom)
-        law = fit(z, freedom, start)
+        law = fit(z, freedom, last)
+        last = law.scatter
         alone = sum(law.margin(np.array([j])).log_density(z[:, [j]]) for j in range(z.shape[1]))
         return -float((law.log_density(z) - alone).mean())
 
