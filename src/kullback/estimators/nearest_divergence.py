@@ -155,7 +155,7 @@ def prior(d: int) -> BiasPrior:
     if d <= 2:
         return BiasPrior((1 / 2, 1.0), (0.5, 1.0), 3.0)
     # beyond 3 columns `_overfit` is the larger part
-    return BiasPrior((1 / 3, 2 / 3), (0.7, 1.4) if d == 3 else (0.3, 0.7), 3.0)
+    return BiasPrior((1 / 3, 2 / 3), (0.6, 1.2) if d == 3 else (0.3, 0.7), 3.0)
 
 
 @dataclass(frozen=True)
