@@ -67,6 +67,21 @@ def test_any_f_by_quadrature_against_many_digits() -> None:
     assert kb.between(kb.kl, stats.t(3), stats.t(5)).value == pytest.approx(0.0176310, abs=5e-8)
 
 
+@pytest.mark.parametrize("d", [kb.js, kb.total_variation, kb.squared_hellinger])
+@pytest.mark.parametrize("freedom", [1.05, 1.5])
+def test_tails_where_one_density_is_nothing_do_not_blur_a_bounded_divergence(
+    d: kb.FDivergence, freedom: float
+) -> None:
+    """A normal log-density of -1e299 is off by 1e283, of which a bounded f sees nothing."""
+    answer = kb.between(d, stats.norm(0, 1), stats.t(freedom))
+    assert answer.low <= answer.value <= answer.high
+    assert answer.high - answer.low < 1e-12
+    swapped = kb.between(d, stats.t(freedom), stats.norm(0, 1))  # these three are symmetric
+    assert swapped.value == pytest.approx(answer.value, rel=1e-12)
+    if d == kb.js and freedom == 1.5:  # ∫ in 40 digits by mpmath
+        assert answer.value == pytest.approx(0.0533513369225859, rel=1e-14)
+
+
 def test_total_variation_of_normals_is_known() -> None:
     answer = kb.between(kb.total_variation, stats.norm(0, 1), stats.norm(1, 1))
     exact = 2 * stats.norm.cdf(0.5) - 1

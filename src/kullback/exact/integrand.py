@@ -36,8 +36,9 @@ def contributions(d: FDivergence, log_p: np.ndarray, log_q: np.ndarray) -> np.nd
             d.at_infinity if d.at_infinity < math.inf else 0.0
         )
         terms = np.where(~live & (p > 0) & (d.at_infinity == math.inf), math.inf, terms)
-        moved = 4.0 * EPSILON * (1.0 + np.abs(safe_p) + np.abs(safe_q))
-        noise = np.where(live, moved * (p * np.abs(d.slope(r)) + terms), 0.0)
+        by_p = p * np.abs(d.slope(r))  # what moves with log p; with log q, the term less that
+        moved = (1.0 + np.abs(safe_p)) * by_p + (1.0 + np.abs(safe_q)) * (terms + by_p)
+        noise = np.where(live, 4.0 * EPSILON * moved, 0.0)
     return np.stack([terms, p, q, np.where(np.isfinite(noise), noise, 0.0)])
 
 
