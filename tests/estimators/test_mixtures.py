@@ -16,7 +16,7 @@ from kullback.estimators import MixtureInformation
 from kullback.estimators.mixtures import normals, student
 from kullback.estimators.mixtures.compared import compared
 from kullback.estimators.mixtures.contest import NORMAL, contest
-from kullback.estimators.mixtures.frames import normal_scores, student_scores
+from kullback.estimators.mixtures.frames import levels, normal_scores, student_quantiles
 from kullback.estimators.mixtures.held_out import estimated
 from kullback.estimators.mixtures.law import Law, pointwise
 
@@ -26,6 +26,10 @@ MIXTURE = normals.NormalMixture(
     np.array([0.3, 0.7]), np.array([[0.0, 1.0, 2.0], [3.0, -1.0, 0.0]]), np.stack([COVARIANCE, np.eye(3)])
 )
 STUDENT = student.Student(3.0, COVARIANCE)
+
+
+def student_scores(values: Any, freedom: float) -> Any:
+    return student_quantiles(levels(values), freedom)
 
 
 def draw(seed: int, n: int, columns: int) -> Any:

@@ -19,13 +19,8 @@ def normal_scores(values: Floats) -> Floats:
     return np.asarray(ndtri(levels(values)))
 
 
-def student_scores(values: Floats, freedom: float) -> Floats:
-    """Quantiles of Student's law at the same levels."""
-    return student_quantiles(levels(values), freedom)
-
-
 def student_quantiles(at: Floats, freedom: float) -> Floats:
-    """Quantiles at levels of n rows, of which only 2n − 1 can differ, whatever the number of columns."""
+    """Quantiles of Student's law at levels of n rows, 2n − 1 at most, however many columns there are."""
     halves = 2 * len(at)
     table = np.asarray(stdtrit(freedom, np.arange(1, halves) / halves))
     return table[np.rint(halves * at).astype(np.int64) - 1]
