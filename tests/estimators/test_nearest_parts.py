@@ -20,7 +20,7 @@ KS = (1, 2, 3, 5, 8)
 
 def reference(d: int) -> Reference:
     return Reference(
-        np.full(d, 0.1),
+        np.outer([0.1, 0.2, -0.4], np.ones(d)),
         np.diag(np.linspace(0.5, 2.0, d)),
         np.array([0.5, 1.0, 4.0]),
         np.array([0.2, 0.5, 0.3]),
@@ -79,9 +79,9 @@ def test_measures_of_cubes_are_differences_of_distribution_functions(half: float
         got = base.log_boxes(np.array([point]), np.array([[half]]))[0, 0]
         with mpmath.workdps(400):
             box, density = mpmath.mpf(0), mpmath.mpf(0)
-            for scale, share in zip(base.scales, base.shares, strict=True):
+            for scale, share, centre in zip(base.scales, base.shares, base.centres, strict=True):
                 mass, peak = mpmath.mpf(share), mpmath.mpf(share)
-                for z, m, v in zip(point, base.centre, np.diag(base.shape), strict=True):
+                for z, m, v in zip(point, centre, np.diag(base.shape), strict=True):
                     deviation = mpmath.sqrt(mpmath.mpf(v)) * mpmath.mpf(scale)
                     low = (mpmath.mpf(z) - half - mpmath.mpf(m)) / deviation
                     high = (mpmath.mpf(z) + half - mpmath.mpf(m)) / deviation
@@ -96,7 +96,7 @@ def test_a_fitted_reference_finds_scale_and_tails() -> None:
     rng = np.random.default_rng(2)
     normal = rng.standard_normal((4000, 2)) @ np.array([[2.0, 1.0], [0.0, 0.5]]) + 3
     found = fit(normal)
-    np.testing.assert_allclose(found.centre, [3, 3], atol=0.1)
+    np.testing.assert_allclose(found.shares @ found.centres, [3, 3], atol=0.1)
     variance = (found.shares * found.scales**2).sum() * found.shape
     np.testing.assert_allclose(variance, np.cov(normal, rowvar=False), rtol=0.1)
     cauchy = fit(rng.standard_cauchy((4000, 1)))
@@ -112,9 +112,33 @@ def test_a_reference_of_a_normal_law_is_normal() -> None:
     assert len(fit(np.random.default_rng(0).laplace(size=(500, 1))).scales) > 1
 
 
+@pytest.mark.parametrize("n", [500, 9000])  # of the larger, a part takes part in most rounds
+def test_a_reference_of_a_skewed_law_has_its_wide_part_on_the_side_of_the_tail(n: int) -> None:
+    rng = np.random.default_rng(n)
+    x = rng.gumbel(size=(n, 2))
+    found = fit(x)
+    used = found.shares > 0.05
+    along = found.centres[used].sum(axis=1)
+    assert (np.diff(along) > 0).all()
+    assert along[-1] - along[0] > 1.0
+    mirrored = fit(-x)
+    np.testing.assert_allclose(mirrored.centres, -found.centres, atol=1e-9)
+
+
+@pytest.mark.parametrize("n", [500, 9000])
+def test_a_reference_goes_along_with_affine_maps_and_knows_no_order(n: int) -> None:
+    rng = np.random.default_rng(n)
+    x, axes = rng.gumbel(size=(n, 2)), np.array([[2.0, 1.0], [-1.0, 3.0]])
+    found, mapped = fit(x).moved(axes), fit(rng.permutation(x @ axes))
+    assert len(found.shares) > 1
+    np.testing.assert_allclose(mapped.centres, found.centres, rtol=1e-8)
+    np.testing.assert_allclose(mapped.shape, found.shape, rtol=1e-8)
+    np.testing.assert_allclose(mapped.shares, found.shares, rtol=1e-7, atol=1e-12)
+
+
 def test_a_reference_like_the_law_leaves_no_bias() -> None:
     rng = np.random.default_rng(3)
-    base = Reference(np.zeros(8), np.eye(8), np.ones(1), np.ones(1))
+    base = Reference(np.zeros((1, 8)), np.eye(8), np.ones(1), np.ones(1))
     truth = 4 * math.log(2 * math.pi * math.e)
     found = np.array([entropies(rng.standard_normal((100, 8)), base)[0] for _ in range(60)])
     error = found.mean(axis=0) - truth

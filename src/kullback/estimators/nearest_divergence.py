@@ -45,9 +45,9 @@ class NearestKL(DivergenceMethod):
 
     $B_k(x)$ and $B'_k(x)$ are the cubes about x that reach its k-th neighbour among the n rows of x and the m of y.
     `k` takes one k, weight 1 and volumes for both measures: the estimator as it was published. Without it, eleven k
-    from one search are combined by weights that remove most of the bias, and each $G$ is a Gaussian, or a mixture of
-    them, of its sample's centre and shape with density g, under which laws like it are estimated without bias in any
-    dimension. Both samples are seen in axes that make both shapes diagonal, so that no affine map of the columns
+    from one search are combined by weights that remove most of the bias, and each $G$ is a Gaussian of its sample's
+    shape, or a mixture of Gaussians of that shape, with density g, under which laws like it are estimated without bias
+    in any dimension. Both samples are seen in axes that make both shapes diagonal, so that no affine map of the columns
     changes anything beyond rounding. In nats.
 
     The standard error is the delete-one jackknife over both samples less its known excess, and the bias that the
@@ -155,7 +155,7 @@ def prior(d: int) -> BiasPrior:
     if d <= 2:
         return BiasPrior((1 / 2, 1.0), (0.5, 1.0), 3.0)
     # beyond 3 columns `_overfit` is the larger part
-    return BiasPrior((1 / 3, 2 / 3), (0.6, 1.2) if d == 3 else (0.3, 0.7), 3.0)
+    return BiasPrior((1 / 3, 2 / 3), (0.6, 1.0) if d == 3 else (0.3, 0.7), 3.0)
 
 
 @dataclass(frozen=True)
@@ -264,8 +264,8 @@ def _overfit(problem: TwoSamples) -> float:
 def _excess(d: int, n: int, m: int, ks: tuple[int, ...]) -> Floats:
     """What the jackknife has too much: the entropy's part falls with x's rows, the rest with y's."""
     share = (
-        1.0 if d <= 2 else 0.75
-    )  # of the excess at equal laws; unlike ones have less in some problems of 3 columns
+        1.0 if d <= _SUPPORTED else 0.75
+    )  # of the excess at equal laws; unlike ones have less in many columns
     both = replace(weights.divergence_excess(d), share=share).matrix(ks)
     of_x = share * weights.entropy_excess(d).matrix(ks)
     return of_x / n + (both - of_x) / max(n, m)  # a small y has less than its size tells

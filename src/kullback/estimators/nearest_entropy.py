@@ -29,7 +29,7 @@ class KozachenkoLeonenko(EntropyMethod):
 
     $B_k(x)$ is the cube about x that reaches its k-th neighbour. `k` takes one k, weight 1 and volumes for G: the
     estimator as it was published. Without it, eleven k from one search are combined by weights that remove most of the
-    bias, and G is a Gaussian, or a mixture of Gaussians, of the data's centre and shape with density g, under which a
+    bias, and G is a Gaussian, or a mixture of Gaussians, of the data's shape with density g, under which a
     law like it is estimated without bias. In nats; columns in the caller's units.
 
     The standard error is the delete-one jackknife less its known excess, and the bias that the weights leave widens the
