@@ -61,6 +61,29 @@ def _uniform(n: int) -> Draw:
     return draw
 
 
+def _triangle(n: int) -> Draw:
+    """What is left of x and y is uniform on a triangle: 1 - log 2."""
+
+    def draw(rng):
+        z, a, b = rng.normal(size=n), *rng.random((2, n))
+        folded = a + b > 1
+        a, b = np.where(folded, 1 - a, a), np.where(folded, 1 - b, b)
+        return joint(a + z, b - 0.5 * z, z)
+
+    return draw
+
+
+def _uniform_given_two(n: int) -> Draw:
+    """As with one condition, but one of its own for x and for y: 1/2."""
+
+    def draw(rng):
+        u, e = rng.random((2, n))
+        a, b = rng.normal(size=(2, n))
+        return joint(0.5 * a + u, b + u + e, np.column_stack([a, b]))
+
+    return draw
+
+
 def _common_cause(n: int) -> Draw:
     """Both are divided by one gamma variable, which nobody sees: log 3 - 2/3."""
 
@@ -139,12 +162,23 @@ def test_intervals_hold_the_truth_and_are_no_wider_than_they_must_be(case, n):
     judge([_answer(draw(n)(np.random.default_rng([s, n]))) for s in range(draws)], truth)
 
 
+EDGED = {
+    "uniform": (_uniform, 0.5),
+    "triangle": (_triangle, 1 - math.log(2)),
+    "two conditions": (_uniform_given_two, 0.5),
+}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [500, 2000])
-def test_intervals_at_edges_hold_less_often_than_they_say(n):
-    """Neighbours reach across the edges of uniform noise, and no curve over k tells how far."""
-    expect(60, 3 * n)
-    assert coverage(ConditionalKSG(), _uniform(n), 0.5, draws=60, seed=3) >= 0.70
+@pytest.mark.parametrize("case", EDGED)
+def test_intervals_hold_the_truth_at_edges(case, n):
+    """Neighbours reach across the edges of uniform noise, and no curve over k tells quite how far."""
+    draw, truth = EDGED[case]
+    draws = 150 if n == 500 else 60
+    expect(draws, 3 * n)
+    # 0.90 less two errors of the share
+    assert coverage(ConditionalKSG(), draw(n), truth, draws=draws, seed=3) >= 0.90 - 0.6 / math.sqrt(draws)
 
 
 def test_which_engine_searches_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,18 +201,45 @@ def test_normal_variables_as_the_copula_has_them():
     assert low < GaussianCopula().estimate(problem).value < high
 
 
-def test_monotone_maps_and_the_order_of_rows_change_nothing():
+@pytest.mark.parametrize("method", [ConditionalKSG(), ConditionalKSG(k=3)], ids=lambda m: m.name)
+def test_monotone_maps_and_the_order_of_rows_change_nothing(method):
     rng = np.random.default_rng(5)
     z, u, e = rng.normal(size=(3, 200))
     x, y = z + u, z + u + e
-    base = kb.mutual_information(x, y, given=z, method=ConditionalKSG(k=3))
+    base = kb.mutual_information(x, y, given=z, method=method)
     order = rng.permutation(200)
     for other in [
-        kb.mutual_information(np.exp(x), y**3, given=1e90 * z, method=ConditionalKSG(k=3)),
-        kb.mutual_information(x[order], y[order], given=z[order], method=ConditionalKSG(k=3)),
-        kb.mutual_information(y, x, given=z, method=ConditionalKSG(k=3)),
+        kb.mutual_information(np.exp(x), y**3, given=1e90 * z, method=method),
+        kb.mutual_information(-x, y, given=-z, method=method),
+        kb.mutual_information(x[order], y[order], given=z[order], method=method),
+        kb.mutual_information(y, x, given=z, method=method),
     ]:
         assert (other.value, other.high) == pytest.approx((base.value, base.high), abs=1e-12)
+
+
+@pytest.mark.parametrize("step", [0.1, 0.5, 1.0])
+def test_rounded_values_tell_no_more_than_what_they_round(step):
+    rng = np.random.default_rng(13)
+    z, u, e = rng.normal(size=(3, 800))
+    truth = -math.log(1 - 0.36) / 2
+    x, y = z + u, z + 0.6 * u + 0.8 * e
+    for columns in [(np.rint(x / step), np.rint(y / step), z), (x, y, np.rint(z / step / 2))]:
+        found = kb.mutual_information(*columns[:2], given=columns[2], method=ConditionalKSG())
+        assert found.low < truth < found.high
+        assert found.value == pytest.approx(truth, abs=0.13)
+
+
+def test_what_the_condition_explains_does_not_hide_the_rest():
+    """Nine tenths of x and y follow z, and in what is left they share half a nat: as much as without z."""
+    rng = np.random.default_rng(8)
+    z, u, e = rng.normal(size=(3, 1000))
+    truth = -math.log(1 - 0.64) / 2
+    x, y = 3 * np.sin(z) + 0.3 * u, 3 * z + 0.3 * (0.8 * u + 0.6 * e)
+    found = kb.mutual_information(x, y, given=z, method=ConditionalKSG())
+    assert found.low < truth < found.high
+    assert found.value == pytest.approx(truth, abs=0.1)
+    published = kb.mutual_information(x, y, given=z, method=ConditionalKSG(k=5))
+    assert published.value < truth - 0.1  # what the residuals are for
 
 
 def test_a_discrete_condition_makes_strata_and_a_mixed_one_both():
@@ -200,6 +261,7 @@ def test_a_discrete_condition_makes_strata_and_a_mixed_one_both():
 def test_constants_and_refusals():
     x, y, z = np.random.default_rng(7).normal(size=(3, 60))
     assert kb.mutual_information(np.zeros(60), y, given=z, method=ConditionalKSG()).value == 0.0
+    assert kb.mutual_information(-np.exp(z), y, given=z, method=ConditionalKSG()).value == 0.0
     with pytest.raises(UnsupportedPairError, match="KSG"):
         kb.mutual_information(x, y, method=ConditionalKSG())
     with pytest.raises(UnsupportedPairError, match="need > k samples"):

@@ -125,22 +125,20 @@ def information_priors(dimension: int) -> Priors:
 
 
 def conditional_priors(dimension: int) -> Priors:
-    """For the information of x and y given z, `dimension` columns of all three together, on normal scores.
+    """For the information of x and y given z, `dimension` columns of all three together, less what z foretells.
 
-    Three: the bias of edges, that of strips narrower than the rows resolve, that of curves, and that of both edges and
-    strips. More: hardly any, one that falls with the rows so slowly that much of the information is missing at every k,
-    one that is alike at every k, and that of edges. Set by the score of intervals at 500 and 2000 rows.
+    Little that hardly changes with k, the bias of curves, and that of edges and of strips narrower than the rows
+    resolve: in three columns it grows with the root of k, as in the plane of x and y; in more it is much at every k.
+    Set by the score of intervals at 500 and 2000 rows.
     """
     if dimension <= 3:
         return (
-            (1.0, BiasPrior((1 / 3, 2 / 3), (0.62, 0.07), 1.3)),
-            (0.25, BiasPrior((1 / 3, 2 / 3), (0.06, 24.0), 1.3)),
-            (1.6, BiasPrior((2 / 3, 4 / 3), (0.64, 13.0), 1.3)),
-            (1.5, BiasPrior((1 / 3, 2 / 3), (1.8, 3.5), 1.3)),
+            (1.0, BiasPrior((1 / 5, 1.0), (0.3, 0.1), 1.5)),
+            (0.25, BiasPrior((6 / 5, 12 / 5), (7.0, 0.0), 1.5)),
+            (0.85, BiasPrior((1 / 2, 1.0), (3.0, 1.5), 1.5)),
         )
     return (
-        (1.0, BiasPrior((1.0, 2.0), (0.02, 0.3), 0.66)),
-        (0.02, BiasPrior((0.15, 0.25), (4.6, 20.0), 0.66)),
-        (3.0, BiasPrior((0.15, 1.0), (0.115, 0.02), 0.66)),
-        (1.0, BiasPrior((1 / 4, 1 / 2), (1.13, 15.0), 0.66)),
+        (1.0, BiasPrior((0.15, 1.0), (0.2, 0.1), 0.9)),
+        (0.2, BiasPrior((4 / 5, 8 / 5), (2.2, 9.0), 0.9)),
+        (1.0, BiasPrior((0.15, 0.9), (3.3, 1.0), 0.9)),
     )
