@@ -152,8 +152,8 @@ def saturation() -> Iterator[Run]:
 
 
 def _information(rng: Generator, method: Any, *, draw: Draw) -> kb.Answer:
-    x, y = draw(rng)
-    return kb.mutual_information(x, y, method=method)
+    x, y, *given = draw(rng)
+    return kb.mutual_information(x, y, given=given[0] if given else None, method=method)
 
 
 # How often intervals hold the truth
@@ -283,8 +283,15 @@ def classed(rng: Generator) -> tuple[Rows, Rows]:
     return np.where(left, 0.0, 0.5) + rng.random(COVERAGE_ROWS), np.where(left, "left", "right")
 
 
+def explained(rng: Generator) -> tuple[Rows, Rows, Rows]:
+    """A uniform variable and its sum with another, each beside what a third column says."""
+    u, e = rng.random((2, COVERAGE_ROWS))
+    z = rng.standard_normal(COVERAGE_ROWS)
+    return u - z**2, u + e + z, z
+
+
 def informations() -> list[Case]:
-    """Columns, classes, both, and an atom."""
+    """Columns, classes, both, an atom, and what is left beyond a third column."""
     n = COVERAGE_ROWS
     student: Any = stats.multivariate_t(shape=np.array([[1, 0.6], [0.6, 1]]), df=4)  # type: ignore[arg-type]
     heavy = 2 * float(stats.t(4).entropy()) - float(student.entropy())
@@ -304,6 +311,7 @@ def informations() -> list[Case]:
         case("class of overlapping uniforms", classed, 0.5 * math.log(2), methods.Ross()),
         case("unrelated classes", unrelated, 0.0, methods.Contingency()),
         case("atom at 0 in half the rows", atom, math.log(2) + 0.5, methods.MixedKSG()),
+        case("uniform sum, given a column", explained, 0.5, methods.ConditionalKSG()),
     ]
 
 
