@@ -12,6 +12,7 @@ from scipy.special import digamma
 
 import kullback as kb
 from estimators.mixed_samples import Draw, coverage, ends, joint, shifted
+from estimators.test_nearest_coverage import judge
 from kullback.errors import InvalidInputError, UnsupportedPairError
 from kullback.estimators.ross import Ross, _terms
 
@@ -87,6 +88,65 @@ def test_the_interval_holds_the_truth_over_many_draws(case, n):
     assert coverage(Ross(), _drawn(shares, laws, n), truth, draws=45_000 // n, seed=3) >= (
         0.92 if n == 300 else 0.86
     )
+
+
+def _crossed(n: int) -> Draw:
+    """Normal rows of correlation 0.8 in one class, of -0.8 in the other."""
+
+    def draw(rng):
+        c = rng.integers(0, 2, n)
+        u, v = rng.normal(size=(2, n))
+        return joint(np.column_stack([u, 0.8 * np.where(c, u, -u) + 0.6 * v]), c, kinds=CLASSES)
+
+    return draw
+
+
+def _widened(n: int) -> Draw:
+    """Three logistic columns, twice as wide in one class."""
+
+    def draw(rng):
+        c = rng.integers(0, 2, n)
+        return joint(rng.logistic(size=(n, 3)) * (1 + c)[:, None], c, kinds=CLASSES)
+
+    return draw
+
+
+def _on_a_grid(axis, log_p, log_q):
+    """The information of two even classes with densities on a grid that holds all of them."""
+    step = axis[1] - axis[0]
+    p, q = (np.exp(log) for log in (log_p, log_q))
+    half = (p * (log_p - np.log((p + q) / 2)) + q * (log_q - np.log((p + q) / 2))) / 2
+    return float(half.sum()) * step**p.ndim
+
+
+def _crossed_truth():
+    axis = np.linspace(-8, 8, 801)
+    points = np.stack(np.meshgrid(axis, axis), axis=-1)
+    laws = [stats.multivariate_normal(cov=[[1, r], [r, 1]]) for r in (0.8, -0.8)]  # pyright: ignore[reportArgumentType]
+    return _on_a_grid(axis, *(law.logpdf(points) for law in laws))
+
+
+def _widened_truth():
+    axis = np.linspace(-36, 36, 181)
+    logs = [stats.logistic.logpdf(axis, scale=s) for s in (1.0, 2.0)]
+    return _on_a_grid(axis, *(p[:, None, None] + p[:, None] + p for p in logs))
+
+
+SEVERAL = {"crossed": (_crossed, _crossed_truth), "widened": (_widened, _widened_truth)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [500, 2000])
+@pytest.mark.parametrize("case", SEVERAL)
+def test_intervals_of_several_columns_hold_the_truth_and_are_no_wider_than_they_must_be(case, n):
+    draw, truth = SEVERAL[case]
+    draws = 120 if n == 500 else 60
+    answers = []
+    for s in range(draws):
+        problem = draw(n)(np.random.default_rng([s, n]))
+        assert problem.y.codes is not None
+        answers.append(kb.mutual_information(problem.x.values, problem.y.codes.astype(str), method=Ross()))
+    judge(answers, truth())
 
 
 @pytest.mark.parametrize("d", [1, 3])

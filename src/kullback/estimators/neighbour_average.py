@@ -61,7 +61,7 @@ def quarters(information: float, n: int) -> int:
 
 
 @lru_cache(maxsize=256)
-def averaging(n: int, priors: Priors, steps: int = 0) -> Averaging:
+def averaging(n: int, priors: Priors, steps: int = 0, *, within: int | None = None) -> Averaging:
     r"""The best linear unbiased combination under each prior, and the priors' marginal likelihood of the curve.
 
     $$w_m = \frac{G_m^{-1} 1}{1^\top G_m^{-1} 1}, \qquad
@@ -72,18 +72,20 @@ def averaging(n: int, priors: Priors, steps: int = 0) -> Averaging:
 
     A pair with information I fills a strip of width $e^{-I}$ among its ranks. The square that holds k neighbours has
     $k e^I / n$ times the area of one as wide as the strip, and bias grows with how far it reaches across: biases are
-    those of $n e^{-I}$ rows, with I in `steps` of a quarter nat, and the noise is that of n. Source: [hoeting1999].
+    those of $n e^{-I}$ rows, with I in `steps` of a quarter nat, and the noise is that of n. Where neighbours are
+    searched for `within` fewer rows, as of a class, biases are those of so many. Source: [hoeting1999].
 
     >>> found = averaging(500, ((1.0, BiasPrior((0.5, 1.0), (0.5, 2.0), 1.0)),))
     >>> round(float(found.weights[0, 0]), 2), round(float(found.bias[0]), 4)
     (0.2, 0.0235)
     """
-    ks = grid(n)
+    rows = within or n
+    ks = grid(rows)
     size = len(ks)
     contrasts = np.eye(size)[1:] - np.eye(size)[:1]
     weights, bias, forms, offsets = [], [], [], []
     for share, prior in priors:
-        spread = prior.biases(ks, n * math.exp(-steps / 4))
+        spread = prior.biases(ks, rows * math.exp(-steps / 4))
         total = prior.noises(ks, n) + spread.T @ spread
         raw = np.linalg.solve(total, np.ones(size))
         weights.append(raw / raw.sum())

@@ -129,20 +129,6 @@ def corrected(plain: float, w: Floats, excess: Floats, n: int, *, floor: float =
     return max(plain - float(w @ excess @ w) / n, floor * plain)
 
 
-def bias_seen(weighting: Weighting, values: Floats) -> float:
-    r"""The bias that is left, as the largest k shows it: $\sqrt{(B/4)^2 + (T_{\max k} - w^\top T)^2}$.
-
-    Where the largest k, whose bias is the largest, says what the weighted sum says, the law is smooth, and little is
-    left; at edges it says something else. The quarter is of mutual information: chains of normal columns and
-    shifted normal classes.
-
-    >>> bias_seen(Weighting((1, 2), np.array([2.0, -1.0]), 0.4), np.array([1.0, 1.0]))
-    0.1
-    """
-    moved = float(values[-1] - weighting.weights @ values)
-    return math.hypot(weighting.bias_error / 4, moved)
-
-
 def lean(weighting: Weighting, values: Floats, covariance: Floats, excess: Floats, n: int) -> float:
     """How far the weights moved the estimate from k = 5 (or the largest k below), in units of the move's own noise.
 

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma
 
-from kullback.estimators.neighbour_weights import Excess
 from kullback.estimators.trees import Tree
 
 Floats = NDArray[np.float64]
@@ -39,13 +38,6 @@ class Locals:
 
     own: Floats
     without: Floats
-
-
-def excess(k: int | None) -> Excess:
-    """What to take off the jackknife: half of what is known for mutual information; nothing at one k, whose bias is
-    in no other part of the interval.
-    """
-    return Excess(0.90, 1.55, 0.5, share=0.5 if k is None else 0.0)
 
 
 def local_terms(
