@@ -137,7 +137,7 @@ def conditional_priors(dimension: int) -> Priors:
         return (
             (1.0, BiasPrior((1 / 5, 1.0), (0.3, 0.1), 1.5)),
             (0.25, BiasPrior((6 / 5, 12 / 5), (7.0, 0.0), 1.5)),
-            (0.85, BiasPrior((1 / 2, 1.0), (3.0, 1.5), 1.5)),
+            (0.5, BiasPrior((1 / 2, 1.0), (3.0, 1.5), 1.5)),
         )
     return (
         (1.0, BiasPrior((0.15, 1.0), (0.2, 0.1), 0.9)),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import BSpline
@@ -13,29 +16,74 @@ _LEAST = 0.2  # of the mean deviation, where the fitted one would be smaller
 _ROUNDING = 1e-9  # a residual of so small a share of its column is none
 
 
-def residuals(columns: Floats, given: Floats) -> Floats:
-    r"""Each column (n, d) less its mean given others, over its mean deviation given them.
+class Columns(NamedTuple):
+    """Columns (n, d) as they are, and as normal scores, in which equal values are put in an order."""
 
-    $$r = \frac{x - \hat m(z)}{\hat s(z)}$$
+    values: Floats
+    scores: Floats
+
+
+def residuals(x: Columns, given: Columns) -> Floats:
+    r"""Each column (n, d) of x, or its scores, less the mean given z, over the mean deviation given z.
+
+    $$r = \frac{t - \hat m(z)}{\hat s(z)}, \qquad t = x \text{ or } t = \text{score}(x)$$
 
     For a fixed z that is an invertible map of x, so that the information of x and y given z is that of their residuals,
     while the neighbours of a row differ less in what z explains. Both functions are least squares in cubic splines of
-    each column of z, and products of two; in its columns alone where the rows are few. A column that z determines
-    has residuals 0.
+    each column of z or of its scores, and products of two; in the columns alone where the rows are few. Of the four
+    that is taken by which z foretells most, $H(t) - H(r) - \overline{\log \hat s}$, by spacings; a column with equal
+    values has scores only. One that z determines has residuals 0. The same for other units of any column.
 
     >>> z = np.arange(80.0)
-    >>> residuals(np.column_stack([z**2, z + np.tile([1.0, -1.0], 40)]), z[:, None])[40:44].round(1).tolist()
+    >>> x = np.column_stack([z**2, z + np.tile([1.0, -1.0], 40)])
+    >>> residuals(Columns(x, x), Columns(z[:, None], z[:, None]))[40:44].round(1).tolist()
     [[0.0, 1.0], [0.0, -1.0], [0.0, 1.0], [0.0, -1.0]]
     """
-    functions = _functions(given)
-    if functions is None:
-        return columns
-    left = columns - functions @ np.linalg.lstsq(functions, columns, rcond=None)[0]
-    left[:, np.abs(left).max(axis=0) <= _ROUNDING * np.abs(columns).max(axis=0)] = 0.0
-    deviations = np.abs(left)
-    mean = deviations.mean(axis=0)
-    spread = functions @ np.linalg.lstsq(functions, deviations, rcond=None)[0]
-    return left / np.where(mean > 0, np.maximum(spread, _LEAST * mean), 1.0)
+    bases = [_functions(given.scores), _functions(_levelled(given.values))]
+    fitted = [functions for functions in bases if functions is not None]
+    if not fitted:
+        return x.scores
+    pairs = zip(_levelled(x.values).T, x.scores.T, strict=True)
+    return np.column_stack([_best(*pair, fitted) for pair in pairs])
+
+
+def _levelled(values: Floats) -> Floats:
+    """Columns about their medians, within ±1."""
+    away = values - np.median(values, axis=0)
+    return away / np.abs(away).max(axis=0)
+
+
+def _best(values: Floats, scores: Floats, bases: list[Floats]) -> Floats:
+    """The residuals of a column, or of its scores, that say least beyond one of the bases."""
+    # gaps between scores have no noise, by which the entropy of values is less
+    noise = 0.5 / _step(len(values))
+    found = [_left(scores, functions, -noise) for functions in bases]
+    if len(np.unique(values)) == len(values):
+        found += [_left(values, functions, 0.0) for functions in bases]
+    return max(found, key=lambda pair: pair[1])[0]
+
+
+def _left(t: Floats, functions: Floats, allowance: float) -> tuple[Floats, float]:
+    """The residuals of t, and how much the functions foretell of it, with an allowance."""
+    left = t - functions @ np.linalg.lstsq(functions, t, rcond=None)[0]
+    if np.abs(left).max() <= _ROUNDING * np.abs(t).max():
+        return np.zeros_like(t), np.inf
+    deviation = np.abs(left)
+    spread = functions @ np.linalg.lstsq(functions, deviation, rcond=None)[0]
+    spread = np.maximum(spread, _LEAST * deviation.mean())
+    left = left / spread
+    return left, _entropy(t) - _entropy(left) - float(np.log(spread).mean()) + allowance
+
+
+def _entropy(t: Floats) -> float:
+    """The entropy of a column up to a constant of its length, by the gaps between values some places apart."""
+    ascending, step = np.sort(t), _step(len(t))
+    gaps = ascending[step:] - ascending[:-step]
+    return float(np.log(np.maximum(gaps, np.finfo(float).tiny)).mean())
+
+
+def _step(n: int) -> int:
+    return round(math.sqrt(n))
 
 
 def _functions(given: Floats) -> Floats | None:
