@@ -50,9 +50,6 @@ class ConditionalKSG(InformationMethod):
     they are, the estimator as published, which no monotone map of a column changes. The standard error is that of the
     exact delete-one jackknife, with weighted k less its known excess.
 
-    Where z foretells nearly all of x or y and sharp edges are left (97 % and a uniform strip half as wide as x), what
-    blurs them is more than the interval tells.
-
     Refuses discrete x or y, other divergences, weights, and rows that equal others in all columns. Beyond 5 columns no
     interval is vouched for, nor where the rows do not resolve so much information. Source: [frenzel2007],
     [mesner2021], [efron1981], [hoeting1999].
