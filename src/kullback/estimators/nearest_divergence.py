@@ -60,8 +60,8 @@ class NearestKL(DivergenceMethod):
     references keep a bias. Where log p/q has no variance, as of a Student's t with 3 degrees of freedom from a normal
     law, a note says that the interval may be too short. Where the other law ends sharply within x's, in two columns and
     more (skew normals a shift apart), no note does, and intervals were seen to hold 8 times in 10. Refuses discrete
-    columns, weights and other divergences. Raises `InvalidInputError` for fewer rows than k + 2, for atoms, for columns that depend on each other, and for
-    samples that share all rows.
+    columns, weights and other divergences. Raises `InvalidInputError` for fewer rows than k + 2, for atoms, for columns
+    that depend on each other, and for samples that share all rows.
 
     Source: [wang2009], [perezcruz2008], [efron1981], [schwarz1978], [vehtari2024].
 
