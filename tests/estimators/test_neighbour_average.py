@@ -66,6 +66,17 @@ def test_a_narrow_strip_has_the_bias_of_fewer_rows_and_the_noise_of_all() -> Non
     assert found.bias[0] == pytest.approx(float(np.linalg.norm(spread @ found.weights[0])))
 
 
+def test_neighbours_of_a_class_have_the_bias_of_its_rows_and_the_noise_of_all() -> None:
+    prior = BiasPrior((0.5, 1.0), (0.7, 3.0), 1.2)
+    found = averaging(800, ((1.0, prior),), within=40)
+    assert max(found.ks) == 10  # a quarter of the rows that are searched
+    spread = prior.biases(found.ks, 40)
+    raw = np.linalg.solve(prior.noises(found.ks, 800) + spread.T @ spread, np.ones(len(found.ks)))
+    assert found.weights[0] == pytest.approx(raw / raw.sum())
+    assert found.bias[0] == pytest.approx(float(np.linalg.norm(spread @ found.weights[0])))
+    assert found.bias[0] < averaging(40, ((1.0, prior),)).bias[0]  # noise is what bias is traded for
+
+
 @pytest.mark.parametrize(
     ("information", "n", "rounded"), [(-0.2, N, 0), (0.1, N, 0), (1.7, N, 7), (9.0, 5, 0)]
 )
