@@ -184,6 +184,13 @@ def test_classes_of_few_members_are_told_and_leave_no_bias():
     assert abs(np.mean(values)) < 3.5 * np.std(values) / math.sqrt(20)
 
 
+def test_classes_of_one_size_take_as_many_neighbours_as_they_carry():
+    codes = np.repeat(np.arange(20), 12)
+    found = Ross().estimate(joint(np.random.default_rng(9).normal(size=240), codes, kinds=CLASSES))
+    assert not any("k reduced" in note for note in found.notes)
+    assert found.value == pytest.approx(0.0, abs=3 * found.standard_error)
+
+
 def test_rows_of_which_nothing_is_left_are_no_constant():
     found = kb.mutual_information([0.1, 0.2, 0.3, 0.4, 0.5], ["a", "a", "a", "b", "b"], method=Ross())
     assert found.notes[0] == "2 rows of 1 class with 1 or 2 rows left out"
