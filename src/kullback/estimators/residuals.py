@@ -31,8 +31,8 @@ def residuals(x: Columns, given: Columns) -> Floats:
     For a fixed z that is an invertible map of x, so that the information of x and y given z is that of their residuals,
     while the neighbours of a row differ less in what z explains. Both functions are least squares in cubic splines of
     each column of z or of its scores, and products of two; in the columns alone where the rows are few. Of the four
-    that is taken by which z foretells most, $H(t) - H(r) - \overline{\log \hat s}$, by spacings over √n places: where so
-    many values are equal, only scores will do. A column that z determines has residuals 0. The same for other units.
+    that is taken by which z foretells most, $H(t) - H(r) - \overline{\log \hat s}$, by spacings over √n places; where
+    so many values are equal, only scores will do. A column that z determines has residuals 0. The same for other units.
 
     >>> z = np.arange(80.0)
     >>> x = np.column_stack([z**2, z + np.tile([1.0, -1.0], 40)])
